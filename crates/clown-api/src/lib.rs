@@ -1,1 +1,57 @@
-//! 
+//! The HTTP contract of Clown's daemon: resources, requests, problem details and route names.
+//!
+//! Pure types, no I/O. The daemon serialises these, `clown` and other programs read them. All
+//! JSON members are `snake_case`, times are RFC 3339 in UTC.
+//!
+//! ```
+//! use clown_api::{CreateProfile, routes};
+//!
+//! let mut request = CreateProfile::new("work", "claude");
+//! request.provider_id = Some("anthropic".to_owned());
+//! let body = serde_json::to_string(&request)?;
+//! assert_eq!(body, r#"{"alias":"work","agent_id":"claude","provider_id":"anthropic"}"#);
+//! assert_eq!(routes::profile("work"), "/api/v1/profiles/work");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+#![warn(missing_docs)]
+
+mod agent;
+mod daemon;
+mod history;
+mod problem;
+mod profile;
+mod provider;
+pub mod routes;
+mod run;
+mod state;
+
+pub use agent::{Agent, CatalogueProblem};
+pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
+pub use history::EventPage;
+pub use problem::{Problem, PROBLEM_CONTENT_TYPE};
+pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
+pub use provider::{Endpoint, Provider};
+pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
+pub use state::State;
+
+use serde::{Deserialize, Serialize};
+
+/// A list answer: `{"items":[…]}`.
+///
+/// ```
+/// let list: clown_api::List<u8> = serde_json::from_str(r#"{"items":[1,2]}"#)?;
+/// assert_eq!(list.items, [1, 2]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// The members of the list, in the order that the route documents.
+    pub items: Vec<T>,
+}
+
+impl<T> List<T> {
+    /// Wraps `items`.
+    pub fn new(items: Vec<T>) -> Self {
+        Self { items }
+    }
+}

@@ -1,0 +1,171 @@
+use clown_events::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A profile: an agent bound to a provider, a model and a key.
+///
+/// ```
+/// let profile: clown_api::Profile = serde_json::from_str(
+///     r#"{"alias":"work","agent_id":"claude","provider_id":"anthropic","env":{},"args":[],
+///         "created_at":"2026-01-08T10:30:00Z","updated_at":"2026-01-08T10:30:00Z"}"#,
+/// )?;
+/// assert!(profile.model.is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The name, also the name of the profile's file.
+    pub alias: String,
+    /// The agent that runs.
+    pub agent_id: String,
+    /// The provider that answers the agent's requests.
+    pub provider_id: String,
+    /// Which of the provider's endpoints; the provider's default where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// The model; the provider's or the agent's default where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Variables that are set for the agent.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Arguments that stand before those of a run.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Where the agent starts; the caller's folder where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Where the key comes from; never the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyStatus>,
+    /// Hooks in the agent's own form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks_config: Option<Map<String, Value>>,
+    /// How the profile's proxy works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_config: Option<Map<String, Value>>,
+    /// When the profile was first seen.
+    pub created_at: Timestamp,
+    /// When its definition last changed.
+    pub updated_at: Timestamp,
+    /// When a run of it last started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Timestamp>,
+    /// What is wrong with the profile's file, where something is. The members above are then the
+    /// last good ones, and the profile cannot run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<ProfileFault>,
+}
+
+/// Where a profile's key comes from, as far as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyStatus {
+    /// `env`, `command`, `file`, `keyring`, or `secrets` (the state folder's own 0600 file).
+    pub source: String,
+    /// Whether a key is there, as far as can be told without running a command.
+    pub set: bool,
+}
+
+/// What is wrong with a profile's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileFault {
+    /// The file.
+    pub path: String,
+    /// Line, from 1, where the place is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column, from 1, where the place is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// How a key is given in a request. Exactly one member.
+///
+/// ```
+/// let key = clown_api::KeyInput::Env("WORK_KEY".to_owned());
+/// assert_eq!(serde_json::to_string(&key)?, r#"{"env":"WORK_KEY"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyInput {
+    /// The key itself; stored, never given back.
+    Value(String),
+    /// The name of a variable of the environment that the run is started from.
+    Env(String),
+    /// A command whose first line of output is the key.
+    Command(String),
+    /// A file that holds the key.
+    File(String),
+}
+
+impl std::fmt::Debug for KeyInput {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(_) => formatter.write_str("Value(…)"),
+            Self::Env(name) => formatter.debug_tuple("Env").field(name).finish(),
+            Self::Command(line) => formatter.debug_tuple("Command").field(line).finish(),
+            Self::File(path) => formatter.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+/// The body of `POST /api/v1/profiles`. What is left out has the default that [`Profile`] names;
+/// `provider_id` defaults to `self`, the agent's own login.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateProfile {
+    /// The name.
+    pub alias: String,
+    /// The agent that runs.
+    pub agent_id: String,
+    /// The provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// One of the provider's endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// The model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Where the agent starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// The key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyInput>,
+    /// Hooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks_config: Option<Map<String, Value>>,
+    /// Proxy settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_config: Option<Map<String, Value>>,
+}
+
+impl CreateProfile {
+    /// A request with nothing but the two required members.
+    pub fn new(alias: impl Into<String>, agent_id: impl Into<String>) -> Self {
+        Self {
+            alias: alias.into(),
+            agent_id: agent_id.into(),
+            provider_id: None,
+            endpoint_id: None,
+            model: None,
+            env: BTreeMap::new(),
+            args: Vec::new(),
+            working_dir: None,
+            key: None,
+            hooks_config: None,
+            proxy_config: None,
+        }
+    }
+}

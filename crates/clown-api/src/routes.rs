@@ -1,0 +1,54 @@
+//! Paths of the HTTP API, so that no path is spelt twice.
+
+/// Liveness; needs no credential.
+pub const HEALTH: &str = "/healthz";
+/// The event stream.
+pub const EVENT_STREAM: &str = "/ws";
+/// One consistent snapshot of everything.
+pub const STATE: &str = "/api/v1/state";
+/// History of events.
+pub const EVENTS: &str = "/api/v1/events";
+/// The daemon itself.
+pub const DAEMON: &str = "/api/v1/daemon";
+/// Asks the daemon to stop.
+pub const SHUTDOWN: &str = "/api/v1/daemon/shutdown";
+/// All profiles.
+pub const PROFILES: &str = "/api/v1/profiles";
+/// All agents.
+pub const AGENTS: &str = "/api/v1/agents";
+/// Looks for agents again.
+pub const DETECT: &str = "/api/v1/agents/detect";
+/// All providers.
+pub const PROVIDERS: &str = "/api/v1/providers";
+/// All runs that are known.
+pub const RUNS: &str = "/api/v1/runs";
+
+/// One profile. An alias needs no escaping: it holds none but letters, digits, `.`, `_` and `-`.
+pub fn profile(alias: &str) -> String {
+    format!("{PROFILES}/{alias}")
+}
+
+/// Where a run of a profile is prepared.
+pub fn profile_runs(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/runs")
+}
+
+/// One agent.
+pub fn agent(id: &str) -> String {
+    format!("{AGENTS}/{id}")
+}
+
+/// One provider.
+pub fn provider(id: &str) -> String {
+    format!("{PROVIDERS}/{id}")
+}
+
+/// Where the pid of a run is reported.
+pub fn run_started(id: &str) -> String {
+    format!("{RUNS}/{id}/started")
+}
+
+/// Where the exit code of a run is reported.
+pub fn run_exited(id: &str) -> String {
+    format!("{RUNS}/{id}/exited")
+}
