@@ -1,1 +1,20 @@
-//! 
+//! The domain of Clown: what is true, how it changes, and which events follow.
+//!
+//! This crate knows no HTTP, reads no environment and no home folder, and prints nothing:
+//! configuration comes in as values. Its services block; call them from threads that may.
+
+pub mod agents;
+mod alias;
+pub mod bus;
+pub mod journal;
+pub mod keys;
+pub mod launch;
+pub mod process;
+pub mod profiles;
+pub mod providers;
+pub mod runs;
+mod seq;
+pub mod store;
+
+pub use alias::{Alias, InvalidAlias};
+pub use seq::Seq;

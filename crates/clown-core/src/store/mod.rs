@@ -1,0 +1,187 @@
+//! The database: what the daemon answers for, and the journal of what it has published.
+//!
+//! A change of state and the events that tell of it are one transaction. One thread writes; what
+//! waits for it at the same moment is committed together. After a commit, and only then, the
+//! events go to the bus.
+
+mod error;
+mod schema;
+mod writer;
+
+pub use error::StoreError;
+pub use writer::Tx;
+
+use crate::Seq;
+use crate::bus::Bus;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How much a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A crash or `kill -9` of the daemon.
+    #[default]
+    Process,
+    /// A power cut too, for a sync of the disk at each commit.
+    Power,
+}
+
+/// Settings of [`Store::open`].
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// How much a commit survives.
+    pub durability: Durability,
+    /// About how many bytes of recent events are kept in memory.
+    pub ring_bytes: usize,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            ring_bytes: 32 << 20,
+        }
+    }
+}
+
+/// The database. Methods block; call them from threads that may.
+#[derive(Debug)]
+pub struct Store {
+    location: Location,
+    writer: Option<writer::Sender>,
+    thread: Option<JoinHandle<()>>,
+    readers: Mutex<Vec<Connection>>,
+    bus: Arc<Bus>,
+}
+
+#[derive(Debug, Clone)]
+enum Location {
+    File(PathBuf),
+    /// A name in SQLite's own memory file system, shared by this store's connections.
+    Memory(String),
+}
+
+impl Store {
+    /// Opens or makes the database at `path`.
+    pub fn open(path: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
+        Self::start(Location::File(path.to_owned()), settings)
+    }
+
+    /// A database that is gone when the store is dropped.
+    pub fn open_in_memory() -> Result<Self, StoreError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("file:/clown-{}-{number}?vfs=memdb", std::process::id());
+        Self::start(Location::Memory(name), &StoreSettings::default())
+    }
+
+    fn start(location: Location, settings: &StoreSettings) -> Result<Self, StoreError> {
+        let mut connection = location.connect()?;
+        schema::prepare(&mut connection, location.path(), settings.durability)?;
+        let last = schema::last_seq(&connection)?;
+        let bus = Arc::new(Bus::new(last, settings.ring_bytes));
+        let (writer, thread) = writer::spawn(connection, Arc::clone(&bus), last)?;
+        Ok(Self {
+            location,
+            writer: Some(writer),
+            thread: Some(thread),
+            readers: Mutex::new(Vec::new()),
+            bus,
+        })
+    }
+
+    /// Where committed events come out.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// The number of the last committed event.
+    pub fn head(&self) -> Seq {
+        self.bus.head()
+    }
+
+    /// Runs `work` in a transaction of its own and waits until it is committed. When `work` fails,
+    /// nothing of it stays. Events that it published are on the bus when this returns.
+    pub fn commit<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let sender = self.writer.as_ref().ok_or(StoreError::Closed)?;
+        sender.run(work)
+    }
+
+    /// Runs `work` on one consistent state of the database.
+    pub fn read<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let pooled = self.lock_readers().pop();
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => self.location.connect().and_then(schema::read_only)?,
+        };
+        let transaction = connection.transaction().map_err(StoreError::from)?;
+        let answer = work(&transaction);
+        drop(transaction);
+        let mut readers = self.lock_readers();
+        if readers.len() < MAX_IDLE_READERS {
+            readers.push(connection);
+        }
+        answer
+    }
+
+    fn lock_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const MAX_IDLE_READERS: usize = 4;
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        drop(self.writer.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread has nothing to tell but a panic, which it has printed itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Location {
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let connection = match self {
+            Self::File(path) => Connection::open(path),
+            Self::Memory(name) => Connection::open_with_flags(
+                name,
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+                    | OpenFlags::SQLITE_OPEN_CREATE
+                    | OpenFlags::SQLITE_OPEN_URI
+                    | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            ),
+        }
+        .map_err(|error| StoreError::open(self.path(), error))?;
+        connection
+            .busy_timeout(Duration::from_secs(5))
+            .map_err(StoreError::from)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Memory(name) => Path::new(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
