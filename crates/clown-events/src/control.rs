@@ -1,0 +1,307 @@
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::envelope::{self, Frame};
+use crate::payload::read_members;
+use crate::{ErrorCode, ParseError, Timestamp};
+
+/// What the daemon tells one client about its connection; it is not an event and in no journal.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ControlMessage {
+    /// Answers `subscribe` and `unsubscribe`: the filter in force from here on.
+    Subscribed {
+        /// The `id` of the message that is answered.
+        id: Option<Value>,
+        /// The names and patterns in force.
+        events: Vec<String>,
+        /// The profiles that events must concern; empty for any.
+        profiles: Vec<String>,
+        /// Those of `events` that mean nothing which the daemon knows.
+        unknown: Vec<String>,
+        /// The point of the stream from which the filter is in force.
+        seq: u64,
+    },
+    /// Answers `ping`.
+    Pong {
+        /// The `id` of the message that is answered.
+        id: Option<Value>,
+    },
+    /// Refuses a message.
+    Error {
+        /// The `id` of the message that is refused, where it could be read.
+        id: Option<Value>,
+        /// What a program goes by.
+        code: ErrorCode,
+        /// What a person reads.
+        message: String,
+    },
+    /// Events between `since` and `oldest` are no longer retained. Refresh from the daemon's state.
+    Gap {
+        /// What the client asked to resume after.
+        since: u64,
+        /// The oldest event that is retained; it follows next.
+        oldest: u64,
+        /// The newest one.
+        latest: u64,
+    },
+    /// The stream went on without anything for this client; the envelope's `seq` is its new place.
+    Cursor {},
+}
+
+impl ControlMessage {
+    /// The `type` on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Subscribed { .. } => "Subscribed",
+            Self::Pong { .. } => "Pong",
+            Self::Error { .. } => "Error",
+            Self::Gap { .. } => "Gap",
+            Self::Cursor {} => "Cursor",
+        }
+    }
+
+    /// Whether a message of this `type` is a control message.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        matches!(name, "Subscribed" | "Pong" | "Error" | "Gap" | "Cursor")
+    }
+
+    fn from_parts(name: &str, data: &RawValue) -> Result<Self, ParseError> {
+        let text = data.get();
+        match name {
+            "Subscribed" => serde_json::from_str(text).map(
+                |Subscribed {
+                     id: Id(id),
+                     events,
+                     profiles,
+                     unknown,
+                     seq,
+                 }| {
+                    Self::Subscribed {
+                        id,
+                        events,
+                        profiles,
+                        unknown,
+                        seq,
+                    }
+                },
+            ),
+            "Pong" => serde_json::from_str(text).map(|Pong { id: Id(id) }| Self::Pong { id }),
+            "Error" => serde_json::from_str(text).map(
+                |Error {
+                     id: Id(id),
+                     code,
+                     message,
+                 }| Self::Error { id, code, message },
+            ),
+            "Gap" => serde_json::from_str(text).map(
+                |Gap {
+                     since,
+                     oldest,
+                     latest,
+                 }| Self::Gap {
+                    since,
+                    oldest,
+                    latest,
+                },
+            ),
+            "Cursor" => serde_json::from_str(text).map(|Cursor {}| Self::Cursor {}),
+            _ => Err(serde_json::Error::custom("not a control message")),
+        }
+        .map_err(|error| ParseError::in_data(name, &error))
+    }
+}
+
+/// A control message on the wire, in the shape of an event's envelope.
+///
+/// ```
+/// use clown_events::{ControlEnvelope, ControlMessage, Timestamp};
+///
+/// let moment: Timestamp = "2026-01-08T10:30:00Z".parse()?;
+/// let cursor = ControlEnvelope::new(moment, ControlMessage::Cursor {}).with_seq(7);
+/// assert_eq!(cursor.to_json(), r#"{"type":"Cursor","timestamp":"2026-01-08T10:30:00Z","data":{},"seq":7}"#);
+/// # Ok::<(), clown_events::TimestampError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlEnvelope {
+    /// When the daemon wrote it.
+    pub timestamp: Timestamp,
+    /// What it says.
+    pub message: ControlMessage,
+    /// The client's place in the stream, where it asked for that.
+    pub seq: Option<u64>,
+}
+
+impl ControlEnvelope {
+    /// An envelope without `seq`.
+    #[must_use]
+    pub fn new(timestamp: Timestamp, message: impl Into<ControlMessage>) -> Self {
+        Self {
+            timestamp,
+            message: message.into(),
+            seq: None,
+        }
+    }
+
+    /// Sets the client's place in the stream.
+    #[must_use]
+    pub fn with_seq(mut self, seq: u64) -> Self {
+        self.seq = Some(seq);
+        self
+    }
+
+    /// Reads a control message from its JSON text.
+    ///
+    /// # Errors
+    /// When the text is no JSON, a member is missing or wrong, or the type is not a control message's.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Frame::parse(text)?.into_control()
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        envelope::to_json(
+            self.message.name(),
+            self.timestamp,
+            &Data(&self.message),
+            self.seq,
+        )
+    }
+}
+
+impl Frame {
+    pub fn into_control(self) -> Result<ControlEnvelope, ParseError> {
+        let message = ControlMessage::from_parts(&self.name, &self.data)?;
+        Ok(ControlEnvelope {
+            timestamp: self.timestamp,
+            message,
+            seq: self.seq,
+        })
+    }
+}
+
+impl FromStr for ControlEnvelope {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::parse(text)
+    }
+}
+
+impl Serialize for ControlEnvelope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        envelope::serialize(
+            serializer,
+            self.message.name(),
+            self.timestamp,
+            &Data(&self.message),
+            self.seq,
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for ControlEnvelope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Frame::deserialize(deserializer)?
+            .into_control()
+            .map_err(D::Error::custom)
+    }
+}
+
+/// Writes a control message's `data` alone.
+struct Data<'a>(&'a ControlMessage);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        if let ControlMessage::Subscribed { id: Some(id), .. }
+        | ControlMessage::Pong { id: Some(id) }
+        | ControlMessage::Error { id: Some(id), .. } = self.0
+        {
+            members.serialize_entry("id", id)?;
+        }
+        match self.0 {
+            ControlMessage::Subscribed {
+                events,
+                profiles,
+                unknown,
+                seq,
+                ..
+            } => {
+                members.serialize_entry("events", events)?;
+                members.serialize_entry("profiles", profiles)?;
+                members.serialize_entry("unknown", unknown)?;
+                members.serialize_entry("seq", seq)?;
+            }
+            ControlMessage::Error { code, message, .. } => {
+                members.serialize_entry("code", code)?;
+                members.serialize_entry("message", message)?;
+            }
+            ControlMessage::Gap {
+                since,
+                oldest,
+                latest,
+            } => {
+                members.serialize_entry("since", since)?;
+                members.serialize_entry("oldest", oldest)?;
+                members.serialize_entry("latest", latest)?;
+            }
+            ControlMessage::Pong { .. } | ControlMessage::Cursor {} => {}
+        }
+        members.end()
+    }
+}
+
+// The data of each control message, for reading; the enum's variants cannot be read on their own.
+struct Subscribed {
+    id: Id,
+    events: Vec<String>,
+    profiles: Vec<String>,
+    unknown: Vec<String>,
+    seq: u64,
+}
+read_members!(Subscribed { events, profiles, unknown, seq; or_default id });
+
+struct Pong {
+    id: Id,
+}
+read_members!(Pong { ; or_default id });
+
+struct Error {
+    id: Id,
+    code: ErrorCode,
+    message: String,
+}
+read_members!(Error { code, message; or_default id });
+
+struct Gap {
+    since: u64,
+    oldest: u64,
+    latest: u64,
+}
+read_members!(Gap {
+    since,
+    oldest,
+    latest
+});
+
+struct Cursor {}
+read_members!(Cursor {});
+
+/// An `id` as it stands there, so that `null` comes back as `null` and not as nothing.
+#[derive(Default)]
+struct Id(Option<Value>);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Some).map(Self)
+    }
+}
