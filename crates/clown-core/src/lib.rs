@@ -6,6 +6,7 @@
 pub mod agents;
 mod alias;
 pub mod bus;
+pub mod files;
 pub mod journal;
 pub mod keys;
 pub mod launch;

@@ -66,7 +66,10 @@ impl Bus {
 
     /// What follows `cursor`, up to about `max_bytes`.
     pub fn read_after(&self, cursor: Seq, max_bytes: usize) -> Read {
-        let ring = self.ring.read().unwrap_or_else(|poison| poison.into_inner());
+        let ring = self
+            .ring
+            .read()
+            .unwrap_or_else(|poison| poison.into_inner());
         if cursor < ring.floor {
             return Read::Behind;
         }
@@ -90,7 +93,10 @@ impl Bus {
     pub(crate) fn append(&self, segment: Segment) {
         let last = segment.last();
         {
-            let mut ring = self.ring.write().unwrap_or_else(|poison| poison.into_inner());
+            let mut ring = self
+                .ring
+                .write()
+                .unwrap_or_else(|poison| poison.into_inner());
             ring.bytes += segment.bytes();
             ring.segments.push_back(Arc::new(segment));
             // The newest segment stays even when it alone is larger than the ring.

@@ -27,13 +27,19 @@ pub enum StoreError {
         known: i64,
     },
     /// No room on the disk.
-    #[error("the disk that holds Clown's database is full, nothing was changed: make room and try again")]
+    #[error(
+        "the disk that holds Clown's database is full, nothing was changed: make room and try again"
+    )]
     Full(#[source] Arc<rusqlite::Error>),
     /// The file or its folder cannot be written.
-    #[error("Clown's database cannot be written, nothing was changed: check the state folder's permissions and its disk")]
+    #[error(
+        "Clown's database cannot be written, nothing was changed: check the state folder's permissions and its disk"
+    )]
     Unwritable(#[source] Arc<rusqlite::Error>),
     /// The file is damaged.
-    #[error("Clown's database is damaged: stop the daemon and move the file clown.db away, a new one will be made")]
+    #[error(
+        "Clown's database is damaged: stop the daemon and move the file clown.db away, a new one will be made"
+    )]
     Corrupt(#[source] Arc<rusqlite::Error>),
     /// Anything else.
     #[error("Clown's database failed")]

@@ -35,7 +35,10 @@ pub(super) fn prepare(
             known,
         });
     }
-    for (version, sql) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
+    for (version, sql) in (1..)
+        .zip(MIGRATIONS)
+        .skip(usize::try_from(found).unwrap_or(0))
+    {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(sql).map_err(failed)?;
         transaction
@@ -57,9 +60,11 @@ pub(super) fn last_seq(connection: &Connection) -> Result<Seq, StoreError> {
     let held: Option<i64> =
         connection.query_row("SELECT max(seq) FROM journal", [], |row| row.get(0))?;
     let trimmed: Option<i64> = connection
-        .query_row("SELECT value FROM meta WHERE key = 'trimmed_to'", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT value FROM meta WHERE key = 'trimmed_to'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(Seq::from_sql(held.max(trimmed).unwrap_or(0)))
 }

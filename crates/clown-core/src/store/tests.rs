@@ -1,0 +1,181 @@
+use super::*;
+use crate::bus::Read;
+use crate::journal;
+use clown_events::{DaemonStarted, ProfileDeleted};
+
+fn events_after(store: &Store, cursor: Seq) -> Vec<String> {
+    let Read::Slices(slices) = store.bus().read_after(cursor, usize::MAX) else {
+        panic!("behind the ring");
+    };
+    slices
+        .iter()
+        .flat_map(|slice| (0..slice.entries().len()).map(|index| slice.json(index, true)))
+        .map(|json| String::from_utf8(json.to_vec()).unwrap())
+        .collect()
+}
+
+fn publish(store: &Store, alias: &str) -> Result<(), StoreError> {
+    let event = ProfileDeleted::new(alias);
+    store.commit(move |tx| {
+        tx.publish(event);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_failed_leaves_neither_state_nor_event() {
+    let store = Store::open_in_memory().unwrap();
+    let before = store.head();
+    let failed: Result<(), StoreError> = store.commit(|tx| {
+        tx.execute("INSERT INTO meta (key, value) VALUES ('x', 1)", [])?;
+        tx.publish(ProfileDeleted::new("never"));
+        Err(StoreError::Closed)
+    });
+    assert!(matches!(failed, Err(StoreError::Closed)));
+    publish(&store, "work").unwrap();
+    let events = events_after(&store, before);
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0].contains("\"alias\":\"work\""), "{events:?}");
+    let rows: i64 = store
+        .read(|connection| {
+            Ok::<_, StoreError>(connection.query_row(
+                "SELECT count(*) FROM meta WHERE key = 'x'",
+                [],
+                |row| row.get(0),
+            )?)
+        })
+        .unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[test]
+fn a_panic_is_one_callers_own() {
+    let store = Store::open_in_memory().unwrap();
+    let before = store.head();
+    let panicked: Result<(), StoreError> = store.commit(|tx| {
+        tx.publish(ProfileDeleted::new("never"));
+        panic!("on purpose");
+    });
+    assert!(matches!(panicked, Err(StoreError::Closed)));
+    publish(&store, "work").unwrap();
+    assert_eq!(events_after(&store, before).len(), 1);
+}
+
+#[test]
+fn ring_and_journal_hold_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("clown.db"), &StoreSettings::default()).unwrap();
+    let before = store.head();
+    for number in 0..10 {
+        publish(&store, &format!("p{number}")).unwrap();
+    }
+    let page = journal::page(&store, before, 100, usize::MAX).unwrap();
+    let journaled = bus_slice_texts(page.segment.unwrap());
+    assert_eq!(journaled, events_after(&store, before));
+    assert_eq!(journaled.len(), 10);
+}
+
+fn bus_slice_texts(segment: crate::bus::Segment) -> Vec<String> {
+    let slice = crate::bus::Slice::whole(Arc::new(segment));
+    (0..slice.entries().len())
+        .map(|index| String::from_utf8(slice.json(index, true).to_vec()).unwrap())
+        .collect()
+}
+
+#[test]
+fn numbers_go_on_rising_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    let open = || Store::open(&path, &StoreSettings::default()).unwrap();
+    let store = open();
+    publish(&store, "a").unwrap();
+    let last = store.head();
+    // As if the clock had been ahead: the next start must not fall back behind it.
+    let ahead = last.to_sql() + 1_000_000_000;
+    store
+        .commit(move |tx| {
+            tx.execute(
+                "INSERT INTO journal (seq, at, type, body) VALUES (?1, 0, 'DaemonStarted', x'7b7d')",
+                [ahead],
+            )?;
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.head(), Seq::from_sql(ahead));
+    publish(&store, "b").unwrap();
+    assert_eq!(store.head(), Seq::from_sql(ahead).next());
+}
+
+#[test]
+fn waiting_work_is_committed_in_order_and_each_caller_hears_its_own() {
+    let store = Arc::new(Store::open_in_memory().unwrap());
+    let before = store.head();
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || {
+                for number in 0..100 {
+                    let wanted = thread * 1_000 + number;
+                    let got = store.commit(move |tx| {
+                        tx.publish(DaemonStarted::new("0", wanted));
+                        Ok::<_, StoreError>(wanted)
+                    });
+                    assert_eq!(got.unwrap(), wanted);
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let events = events_after(&store, before);
+    assert_eq!(events.len(), 800);
+    let page = journal::page(&store, before, usize::MAX >> 1, usize::MAX).unwrap();
+    assert_eq!(bus_slice_texts(page.segment.unwrap()), events);
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 999).unwrap();
+    drop(newer);
+    let error = Store::open(&path, &StoreSettings::default()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 999, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_database_is_said_to_be_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    std::fs::write(&path, "not a database, but long enough to look like a file").unwrap();
+    let error = Store::open(&path, &StoreSettings::default()).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+}
+
+#[test]
+fn a_resuming_client_starts_at_a_number_that_is_held() {
+    let store = Store::open_in_memory().unwrap();
+    publish(&store, "a").unwrap();
+    let first = store.head();
+    publish(&store, "b").unwrap();
+    let second = store.head();
+    let whole = journal::Extent {
+        oldest: first,
+        latest: second,
+    };
+    let check = |since: Seq, expected: journal::Start| {
+        assert_eq!(journal::resume(&store, since).unwrap(), expected, "{since}");
+    };
+    check(Seq::START, journal::Start::After(Seq::START));
+    check(first, journal::Start::After(first));
+    check(second, journal::Start::After(second));
+    check(second.next(), journal::Start::Gap(whole));
+    check(Seq(1), journal::Start::Gap(whole));
+}

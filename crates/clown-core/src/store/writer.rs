@@ -62,9 +62,7 @@ impl Sender {
             outcome: None,
             reply,
         };
-        self.0
-            .send(Box::new(job))
-            .map_err(|_| StoreError::Closed)?;
+        self.0.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
         answer.recv().map_err(|_| StoreError::Closed)?
     }
 }
@@ -205,11 +203,7 @@ fn number(next: &mut Seq, events: &[Event], now: Timestamp) -> Vec<Committed> {
         .collect()
 }
 
-fn insert(
-    connection: &Connection,
-    events: &[Committed],
-    now: Timestamp,
-) -> Result<(), StoreError> {
+fn insert(connection: &Connection, events: &[Committed], now: Timestamp) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -237,7 +231,11 @@ mod tests {
     fn numbers_start_at_the_later_of_clock_and_last() {
         let check = |last: u64, clock_micros: u64, first: u64| {
             let now = UNIX_EPOCH + Duration::from_micros(clock_micros);
-            assert_eq!(first_seq(Seq(last), now), Seq(first), "{last} {clock_micros}");
+            assert_eq!(
+                first_seq(Seq(last), now),
+                Seq(first),
+                "{last} {clock_micros}"
+            );
         };
         check(0, 1_767_868_200_123_456, 1_767_868_200_123_456);
         check(1_767_868_200_123_456, 5, 1_767_868_200_123_457);
