@@ -1,0 +1,123 @@
+use super::command::first_line_of;
+use super::{KeyError, KeySource, KeyStore, Secret};
+use crate::Alias;
+use crate::process::{ProcessIdentity, environment_of};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The variables that the daemon was started with.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+/// Finds the key that a profile asks for.
+#[derive(Debug)]
+pub struct KeyResolver<'a> {
+    /// Keys that Clown keeps.
+    pub store: &'a KeyStore,
+    /// The daemon's own environment; commands run in it.
+    pub environment: &'a Environment,
+    /// Who runs the profile; their environment comes first.
+    pub caller: Option<ProcessIdentity>,
+}
+
+impl KeyResolver<'_> {
+    /// The key of `profile`. Blocks, for a command up to 30 s.
+    pub fn resolve(&self, profile: &Alias, source: &KeySource) -> Result<Secret, KeyError> {
+        let (secret, origin) = match source {
+            KeySource::Env(name) => (
+                self.variable(profile, name)?,
+                format!("the variable {name}"),
+            ),
+            KeySource::Command(line) => (
+                first_line_of(profile, line, self.environment)?,
+                "its key command".to_owned(),
+            ),
+            KeySource::File(path) => (
+                read_key_file(path).map_err(|source| KeyError::File {
+                    profile: profile.clone(),
+                    path: path.clone(),
+                    source,
+                })?,
+                format!("the file {}", path.display()),
+            ),
+            KeySource::Store(name) => {
+                let stored = self.store.get(name)?.ok_or_else(|| KeyError::NotStored {
+                    profile: profile.clone(),
+                    name: name.clone(),
+                })?;
+                (stored, format!("the stored key {name}"))
+            }
+        };
+        match secret.flaw() {
+            None => Ok(secret),
+            Some(flaw) => Err(KeyError::Unusable {
+                profile: profile.clone(),
+                origin,
+                flaw,
+            }),
+        }
+    }
+
+    fn variable(&self, profile: &Alias, name: &str) -> Result<Secret, KeyError> {
+        // An empty variable is how shells often unset one.
+        let of_caller = self
+            .caller
+            .and_then(|caller| environment_of(&caller, name))
+            .filter(|value| !value.is_empty());
+        let value = of_caller.or_else(|| self.environment.get(name).map(OsStr::to_owned));
+        match value {
+            Some(value) => match value.into_string() {
+                Ok(text) => Ok(Secret::new(text.trim())),
+                Err(_) => Err(KeyError::Unusable {
+                    profile: profile.clone(),
+                    origin: format!("the variable {name}"),
+                    flaw: "it is not UTF-8 text",
+                }),
+            },
+            None => Err(KeyError::VariableUnset {
+                profile: profile.clone(),
+                variable: name.to_owned(),
+            }),
+        }
+    }
+}
+
+/// More than this is no key but a mistaken file.
+const MAX_FILE: u64 = 64 * 1024;
+
+fn read_key_file(path: &Path) -> io::Result<Secret> {
+    let mut text = Zeroizing::new(String::new());
+    File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(Secret::new(text.trim()))
+}
+
+impl Environment {
+    /// The value of a variable that is set to something.
+    pub fn get(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {
+        let value = self.0.get(name.as_ref())?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+}
+
+impl<Name: Into<OsString>, Value: Into<OsString>> FromIterator<(Name, Value)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (Name, Value)>>(variables: I) -> Self {
+        let owned = |(name, value): (Name, Value)| (name.into(), value.into());
+        Self(variables.into_iter().map(owned).collect())
+    }
+}
+
+/// Names only: values can be keys.
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
