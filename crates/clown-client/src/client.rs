@@ -1,0 +1,464 @@
+use crate::connect::{Trust, connect};
+use crate::discovery::{DaemonAddress, Discovery};
+use crate::error::ClientError;
+use crate::query::{Target, segment};
+use crate::since::Since;
+use bytes::Bytes;
+use clown_api::{
+    Agent, CreateProfile, Daemon, EventPage, ExitedRun, KeyInput, List, PROBLEM_CONTENT_TYPE,
+    PrepareRun, PreparedRun, Problem, Profile, Provider, Run, Shutdown, StartedRun, State, routes,
+};
+use clown_events::Timestamp;
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long an answer may take. Looking for agents runs programs, which is what takes longest.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// More than any answer needs; a page of history is the largest.
+const ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// The daemon's HTTP API, one method a route.
+///
+/// Each request finds the daemon anew and uses a connection of its own, so a `Client` stays good
+/// when the daemon is started again on another port.
+///
+/// ```no_run
+/// use clown_client::{Client, Discovery};
+///
+/// # async fn example() -> Result<(), clown_client::ClientError> {
+/// let client = Client::new(Discovery::at("127.0.0.1:8765".parse()?));
+/// println!("clownd {}", client.daemon().await?.version);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    discovery: Discovery,
+    limit: Duration,
+}
+
+impl Client {
+    /// A client of the daemon that `discovery` finds. Connects to nothing yet.
+    pub fn new(discovery: Discovery) -> Self {
+        Self {
+            discovery,
+            limit: REQUEST_LIMIT,
+        }
+    }
+
+    /// The same client with another time limit for each request; the default is 30 s.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// How this client finds the daemon.
+    pub fn discovery(&self) -> &Discovery {
+        &self.discovery
+    }
+
+    /// `GET /healthz`: whether the daemon serves.
+    ///
+    /// # Errors
+    /// [`ClientError`], as from every method here; this one has no [`ClientError::Decode`].
+    pub async fn health(&self) -> Result<(), ClientError> {
+        self.send(
+            Method::GET,
+            routes::HEALTH.to_owned(),
+            None,
+            Trust::Ordinary,
+        )
+        .await
+        .map(drop)
+    }
+
+    /// `GET /api/v1/state`: one consistent snapshot of everything. A stream from its `seq`
+    /// ([`Since::Seq`]) continues exactly from it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn state(&self) -> Result<State, ClientError> {
+        self.get(routes::STATE.to_owned()).await
+    }
+
+    /// `GET /api/v1/events`: one page of history.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn events(&self, query: &EventQuery) -> Result<EventPage, ClientError> {
+        self.get(query.target(routes::EVENTS)).await
+    }
+
+    /// `GET /api/v1/daemon`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn daemon(&self) -> Result<Daemon, ClientError> {
+        self.get(routes::DAEMON.to_owned()).await
+    }
+
+    /// `POST /api/v1/daemon/shutdown`: asks the daemon to stop. It answers before it has.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn shutdown(&self, request: &Shutdown) -> Result<(), ClientError> {
+        let body = encode(request);
+        let path = routes::SHUTDOWN.to_owned();
+        self.send(Method::POST, path, Some(body), Trust::Ordinary)
+            .await
+            .map(drop)
+    }
+
+    /// `GET /api/v1/profiles`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn profiles(&self) -> Result<Vec<Profile>, ClientError> {
+        self.list(routes::PROFILES).await
+    }
+
+    /// `GET /api/v1/profiles/{alias}`.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_not_found`; else as any [`ClientError`].
+    pub async fn profile(&self, alias: &str) -> Result<Profile, ClientError> {
+        self.get(routes::profile(&segment(alias))).await
+    }
+
+    /// `POST /api/v1/profiles`. A key's value is sent only to the own user's daemon on this
+    /// machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_exists` or what is wrong with the request;
+    /// [`ClientError::NotLocal`] for a key's value to another machine; else as any [`ClientError`].
+    pub async fn create_profile(&self, request: &CreateProfile) -> Result<Profile, ClientError> {
+        let trust = match request.key {
+            Some(KeyInput::Value(_)) => Trust::Secret,
+            _ => Trust::Ordinary,
+        };
+        self.post(routes::PROFILES.to_owned(), request, trust).await
+    }
+
+    /// `PATCH /api/v1/profiles/{alias}` with an RFC 7396 merge patch: members that are there
+    /// replace, null removes.
+    ///
+    /// # Errors
+    /// As [`Client::create_profile`], and `profile_not_found`.
+    pub async fn update_profile(&self, alias: &str, patch: &Value) -> Result<Profile, ClientError> {
+        let trust = match patch.pointer("/key/value") {
+            Some(_) => Trust::Secret,
+            None => Trust::Ordinary,
+        };
+        let path = routes::profile(&segment(alias));
+        self.exchange(Method::PATCH, path, Some(encode(patch)), trust)
+            .await
+    }
+
+    /// `DELETE /api/v1/profiles/{alias}`. `purge` also removes what its agent has kept for it.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_not_found` or `profile_running`; else as any
+    /// [`ClientError`].
+    pub async fn delete_profile(&self, alias: &str, purge: bool) -> Result<(), ClientError> {
+        let mut target = Target::new(&routes::profile(&segment(alias)));
+        if purge {
+            target = target.with("purge", "true");
+        }
+        let target = target.into_string();
+        self.send(Method::DELETE, target, None, Trust::Ordinary)
+            .await
+            .map(drop)
+    }
+
+    /// `POST /api/v1/profiles/{alias}/runs`: what to start for a run of this profile. The answer
+    /// can hold the profile's key and names a program to start, so it is asked only of the own
+    /// user's daemon on this machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_not_found`, `agent_not_installed` and what else keeps
+    /// a profile from running; else as any [`ClientError`].
+    pub async fn prepare_run(
+        &self,
+        alias: &str,
+        request: &PrepareRun,
+    ) -> Result<PreparedRun, ClientError> {
+        self.post(
+            routes::profile_runs(&segment(alias)),
+            request,
+            Trust::Secret,
+        )
+        .await
+    }
+
+    /// `POST /api/v1/runs/{id}/started`. Reporting the same again does no harm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn run_started(&self, run_id: &str, report: StartedRun) -> Result<(), ClientError> {
+        let path = routes::run_started(&segment(run_id));
+        let body = encode(&report);
+        self.send(Method::POST, path, Some(body), Trust::Ordinary)
+            .await
+            .map(drop)
+    }
+
+    /// `POST /api/v1/runs/{id}/exited`. Reporting the same again does no harm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn run_exited(&self, run_id: &str, report: ExitedRun) -> Result<(), ClientError> {
+        let path = routes::run_exited(&segment(run_id));
+        let body = encode(&report);
+        self.send(Method::POST, path, Some(body), Trust::Ordinary)
+            .await
+            .map(drop)
+    }
+
+    /// `GET /api/v1/runs`: runs that are not over, and the most recent that are.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn runs(&self) -> Result<Vec<Run>, ClientError> {
+        self.list(routes::RUNS).await
+    }
+
+    /// `GET /api/v1/agents`: all agents that are known, installed or not.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn agents(&self) -> Result<Vec<Agent>, ClientError> {
+        self.list(routes::AGENTS).await
+    }
+
+    /// `GET /api/v1/agents/{id}`.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `agent_not_found`; else as any [`ClientError`].
+    pub async fn agent(&self, id: &str) -> Result<Agent, ClientError> {
+        self.get(routes::agent(&segment(id))).await
+    }
+
+    /// `POST /api/v1/agents/detect`: looks for agents now, and answers when done.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn detect_agents(&self) -> Result<Vec<Agent>, ClientError> {
+        let path = routes::DETECT.to_owned();
+        let list: List<Agent> = self
+            .exchange(Method::POST, path, None, Trust::Ordinary)
+            .await?;
+        Ok(list.items)
+    }
+
+    /// `GET /api/v1/providers`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn providers(&self) -> Result<Vec<Provider>, ClientError> {
+        self.list(routes::PROVIDERS).await
+    }
+
+    /// `GET /api/v1/providers/{id}`.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `provider_not_found`; else as any [`ClientError`].
+    pub async fn provider(&self, id: &str) -> Result<Provider, ClientError> {
+        self.get(routes::provider(&segment(id))).await
+    }
+
+    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
+        self.get::<List<T>>(path.to_owned())
+            .await
+            .map(|list| list.items)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, target: String) -> Result<T, ClientError> {
+        self.exchange(Method::GET, target, None, Trust::Ordinary)
+            .await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: String,
+        body: &impl Serialize,
+        trust: Trust,
+    ) -> Result<T, ClientError> {
+        self.exchange(Method::POST, path, Some(encode(body)), trust)
+            .await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        target: String,
+        body: Option<Bytes>,
+        trust: Trust,
+    ) -> Result<T, ClientError> {
+        let path = without_query(&target);
+        let answer = self.send(method, target, body, trust).await?;
+        serde_json::from_slice(&answer).map_err(|source| ClientError::Decode { path, source })
+    }
+
+    /// Sends one request and gives back the body of a 2xx answer.
+    async fn send(
+        &self,
+        method: Method,
+        target: String,
+        body: Option<Bytes>,
+        trust: Trust,
+    ) -> Result<Bytes, ClientError> {
+        let address = self.discovery.find()?;
+        let path = without_query(&target);
+        let round_trip = round_trip(&address, method, target, body, trust);
+        tokio::time::timeout(self.limit, round_trip)
+            .await
+            .unwrap_or_else(|_| {
+                Err(ClientError::Timeout {
+                    address: address.to_string(),
+                    path,
+                    limit: self.limit,
+                })
+            })
+    }
+}
+
+async fn round_trip(
+    address: &DaemonAddress,
+    method: Method,
+    target: String,
+    body: Option<Bytes>,
+    trust: Trust,
+) -> Result<Bytes, ClientError> {
+    let path = without_query(&target);
+    let unexpected = |what: String| ClientError::Unexpected {
+        address: address.to_string(),
+        path: path.clone(),
+        what,
+    };
+    let broken = |error: hyper::Error| ClientError::Broken {
+        address: address.to_string(),
+        source: error.into(),
+    };
+
+    let mut request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(HOST, address.to_string())
+        .header(ACCEPT, "application/json, application/problem+json");
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let request = request
+        .body(Full::new(body.unwrap_or_default()))
+        .map_err(|error| unexpected(format!("nothing: the request cannot be written ({error})")))?;
+
+    let stream = connect(address, trust).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // The connection is driven beside the request and dropped with it: nothing is left running.
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|source| ClientError::Broken {
+                address: address.to_string(),
+                source,
+            })?
+            .to_bytes();
+        Ok::<_, ClientError>((head, body))
+    };
+    tokio::pin!(connection, exchange);
+    let (head, body) = tokio::select! {
+        answer = &mut exchange => answer?,
+        _ = &mut connection => exchange.await?,
+    };
+    if head.status.is_success() {
+        return Ok(body);
+    }
+    match read_problem(head.headers.get(CONTENT_TYPE), &body) {
+        Some(problem) => Err(ClientError::Problem(problem)),
+        None => Err(unexpected(describe(head.status))),
+    }
+}
+
+/// The problem in an error answer, if it is one of a daemon's.
+pub(crate) fn read_problem(content_type: Option<&HeaderValue>, body: &[u8]) -> Option<Problem> {
+    let content_type = content_type?.to_str().ok()?;
+    let media_type = content_type.split(';').next()?.trim();
+    if !media_type.eq_ignore_ascii_case(PROBLEM_CONTENT_TYPE) {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
+}
+
+/// A status as people know it: `404 Not Found`.
+pub(crate) fn describe(status: StatusCode) -> String {
+    format!("HTTP status {status}")
+}
+
+/// The query may hold what a person asked for; error texts name the path only.
+fn without_query(target: &str) -> String {
+    target.split('?').next().unwrap_or(target).to_owned()
+}
+
+fn encode(body: &impl Serialize) -> Bytes {
+    // Requests are plain structs and values with string keys, which always have a JSON form.
+    serde_json::to_vec(body).unwrap_or_default().into()
+}
+
+/// Which part of the history: all of it where nothing is set.
+///
+/// ```
+/// use clown_client::{EventQuery, Since};
+///
+/// let query = EventQuery {
+///     since: Some(Since::Seq(17)),
+///     limit: Some(50),
+///     events: vec!["Profile*".to_owned()],
+///     ..EventQuery::default()
+/// };
+/// # let _ = query;
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Only events after this point.
+    pub since: Option<Since>,
+    /// Only events up to this point.
+    pub until: Option<Since>,
+    /// At most this many.
+    pub limit: Option<u32>,
+    /// Names of events, or prefixes with `*`; all where empty.
+    pub events: Vec<String>,
+    /// Aliases of profiles that the events must concern; any where empty.
+    pub profiles: Vec<String>,
+}
+
+impl EventQuery {
+    fn target(&self, path: &str) -> String {
+        let mut target = Target::new(path);
+        let now = Timestamp::now();
+        for (name, point) in [("since", self.since), ("until", self.until)] {
+            if let Some(point) = point {
+                target = target.with(name, &point.pinned(now).to_string());
+            }
+        }
+        if let Some(limit) = self.limit {
+            target = target.with("limit", &limit.to_string());
+        }
+        target
+            .with_list("events", &self.events)
+            .with_list("profile", &self.profiles)
+            .into_string()
+    }
+}

@@ -1,0 +1,60 @@
+use crate::discovery::DaemonAddress;
+use crate::error::ClientError;
+use crate::peer::{Peer, identify};
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a connection may take to be there. Loopback needs none of it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// How much the other side must have proved before something goes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Not another user's on this machine.
+    Ordinary,
+    /// The own user's, on this machine: keys and programs to start pass here.
+    Secret,
+}
+
+/// A connection whose other side has been checked; nothing has been sent on it.
+pub(crate) async fn connect(
+    address: &DaemonAddress,
+    trust: Trust,
+) -> Result<TcpStream, ClientError> {
+    let unreachable = |source| ClientError::NotReachable {
+        address: address.to_string(),
+        source,
+    };
+    let connecting = TcpStream::connect((address.host(), address.port()));
+    let stream = timeout(CONNECT_LIMIT, connecting)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(unreachable)?;
+    // Requests are small and answered at once; waiting to fill a segment only delays them.
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let server = stream.peer_addr().map_err(unreachable)?;
+    let client = stream.local_addr().map_err(unreachable)?;
+    let peer = identify(server, client).await;
+    let not_own = |owner| {
+        Err(ClientError::NotOwn {
+            address: address.to_string(),
+            owner,
+        })
+    };
+    match peer {
+        Peer::OwnUser => Ok(stream),
+        Peer::OtherUser(user) => not_own(format!("belongs to another user (uid {user})")),
+        Peer::Unknown => not_own("did not take the connection, so its owner is unknown".into()),
+        Peer::Elsewhere if trust == Trust::Ordinary || server_is_here(&server) => Ok(stream),
+        Peer::Elsewhere => Err(ClientError::NotLocal {
+            address: address.to_string(),
+        }),
+    }
+}
+
+/// Only where the system has no look-up does a loopback peer come out as `Elsewhere`.
+fn server_is_here(server: &std::net::SocketAddr) -> bool {
+    server.ip().to_canonical().is_loopback()
+}

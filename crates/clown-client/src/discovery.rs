@@ -1,0 +1,314 @@
+use clown_api::DaemonFile;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// How the daemon is found. Asked again for each connection, because a daemon that was started
+/// anew may listen on another port.
+///
+/// ```
+/// use clown_client::{Discovery, DiscoveryError};
+///
+/// let fixed = Discovery::at("127.0.0.1:8765".parse()?);
+/// assert_eq!(fixed.find()?.to_string(), "127.0.0.1:8765");
+///
+/// let by_file = Discovery::in_state_dir("/nowhere/clown");
+/// assert!(matches!(by_file.find(), Err(DiscoveryError::NotRunning { .. })));
+/// # Ok::<(), DiscoveryError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Address(DaemonAddress),
+    StateDir(PathBuf),
+}
+
+impl Discovery {
+    /// The daemon at this address, whatever any file says.
+    pub fn at(address: DaemonAddress) -> Self {
+        Self {
+            way: Way::Address(address),
+        }
+    }
+
+    /// The daemon that has left `daemon.json` in this folder.
+    pub fn in_state_dir(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            way: Way::StateDir(dir.into()),
+        }
+    }
+
+    /// Where the daemon is now. Reads one small file at most, and connects to nothing.
+    ///
+    /// # Errors
+    /// [`DiscoveryError::NotRunning`] when there is no `daemon.json`; the others when there is one
+    /// that cannot be read or understood.
+    pub fn find(&self) -> Result<DaemonAddress, DiscoveryError> {
+        match &self.way {
+            Way::Address(address) => Ok(address.clone()),
+            Way::StateDir(dir) => {
+                let file = read_daemon_file(dir)?;
+                file.address.parse()
+            }
+        }
+    }
+
+    /// What the daemon's file says, where the daemon is found by a file.
+    ///
+    /// # Errors
+    /// As [`Discovery::find`].
+    ///
+    /// ```
+    /// use clown_client::Discovery;
+    /// # let dir = std::path::Path::new("/nowhere");
+    /// if let Ok(Some(file)) = Discovery::in_state_dir(dir).daemon_file() {
+    ///     println!("clownd {} is process {}", file.version, file.pid);
+    /// }
+    /// ```
+    pub fn daemon_file(&self) -> Result<Option<DaemonFile>, DiscoveryError> {
+        match &self.way {
+            Way::Address(_) => Ok(None),
+            Way::StateDir(dir) => read_daemon_file(dir).map(Some),
+        }
+    }
+}
+
+/// The name of the file in the state folder by which clients find the daemon.
+const DAEMON_FILE: &str = "daemon.json";
+
+/// The file holds four short members; more than this is not one of ours.
+const DAEMON_FILE_LIMIT: u64 = 64 * 1024;
+
+fn read_daemon_file(dir: &Path) -> Result<DaemonFile, DiscoveryError> {
+    use io::Read as _;
+
+    let path = dir.join(DAEMON_FILE);
+    let mut text = String::new();
+    let read = std::fs::File::open(&path)
+        .and_then(|file| file.take(DAEMON_FILE_LIMIT).read_to_string(&mut text));
+    match read {
+        Ok(_) => {
+            serde_json::from_str(&text).map_err(|source| DiscoveryError::Malformed { path, source })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(DiscoveryError::NotRunning { path })
+        }
+        Err(source) => Err(DiscoveryError::Unreadable { path, source }),
+    }
+}
+
+/// Why the daemon was not found.
+///
+/// ```
+/// use clown_client::{DaemonAddress, DiscoveryError};
+///
+/// let error = "8765".parse::<DaemonAddress>().unwrap_err();
+/// assert!(matches!(error, DiscoveryError::Address { .. }));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiscoveryError {
+    /// No daemon serves from this state folder.
+    #[error("no daemon is running: there is no {}", path.display())]
+    NotRunning {
+        /// The file that a serving daemon would have written.
+        path: PathBuf,
+    },
+    /// The file is there and cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is there and is not what a daemon writes.
+    #[error("{} is not a daemon's file; remove it if no daemon runs", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where it is wrong.
+        source: serde_json::Error,
+    },
+    /// Not an address of the form HOST:PORT.
+    #[error("{text:?} is not an address of the form HOST:PORT, such as 127.0.0.1:8765")]
+    Address {
+        /// What was given.
+        text: String,
+    },
+}
+
+/// Where a daemon listens: a host name or IP address, and a port.
+///
+/// Parsed from `HOST:PORT`, with or without `http://` before it. A daemon that listens on every
+/// interface (`0.0.0.0`, `[::]`) is reached by loopback.
+///
+/// ```
+/// use clown_client::DaemonAddress;
+///
+/// let address: DaemonAddress = "http://localhost:8765/".parse()?;
+/// assert_eq!((address.host(), address.port()), ("localhost", 8765));
+/// assert_eq!("0.0.0.0:80".parse::<DaemonAddress>()?.to_string(), "127.0.0.1:80");
+/// # Ok::<(), clown_client::DiscoveryError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonAddress {
+    host: String,
+    port: u16,
+}
+
+impl DaemonAddress {
+    /// The host, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, never 0.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl FromStr for DaemonAddress {
+    type Err = DiscoveryError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || DiscoveryError::Address {
+            text: text.to_owned(),
+        };
+        let bare = text.strip_prefix("http://").unwrap_or(text);
+        let bare = bare.strip_suffix('/').unwrap_or(bare);
+        let (host, port) = bare.rsplit_once(':').ok_or_else(refuse)?;
+        let port: u16 = port
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(refuse)?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => {
+                let address = rest.strip_suffix(']').ok_or_else(refuse)?;
+                address
+                    .parse::<std::net::Ipv6Addr>()
+                    .map_err(|_| refuse())?;
+                address
+            }
+            None => host,
+        };
+        if host.is_empty() || !host.chars().all(is_host_char) {
+            return Err(refuse());
+        }
+        // Nothing can be connected to at an unspecified address; who listens there listens on
+        // loopback too.
+        let host = match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1",
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => "::1",
+            Ok(IpAddr::V6(_)) if !bare.starts_with('[') => return Err(refuse()),
+            _ => host,
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+fn is_host_char(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | ':')
+}
+
+impl fmt::Display for DaemonAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(formatter, "[{host}]:{port}")
+        } else {
+            write!(formatter, "{host}:{port}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let check = |text: &str, expected: Option<&str>| {
+            let parsed = text
+                .parse::<DaemonAddress>()
+                .ok()
+                .map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        };
+        check("127.0.0.1:8765", Some("127.0.0.1:8765"));
+        check("http://127.0.0.1:8765/", Some("127.0.0.1:8765"));
+        check("localhost:1", Some("localhost:1"));
+        check("[::1]:8765", Some("[::1]:8765"));
+        check("0.0.0.0:8765", Some("127.0.0.1:8765"));
+        check("[::]:8765", Some("[::1]:8765"));
+        for wrong in [
+            "",
+            ":",
+            ":8765",
+            "8765",
+            "localhost",
+            "localhost:",
+            "localhost:0",
+            "localhost:65536",
+            "::1:8765",
+            "[::1:8765",
+            "[localhost]:1",
+            "a b:1",
+            "user@host:1",
+            "https://a:1",
+            "host/path:1",
+            "a:1/b",
+            "a\r\nX: y:1",
+        ] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn the_file_in_the_state_folder_is_read_anew_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let discovery = Discovery::in_state_dir(dir.path());
+        assert!(matches!(
+            discovery.find(),
+            Err(DiscoveryError::NotRunning { .. })
+        ));
+        for port in [4001, 4002] {
+            std::fs::write(
+                dir.path().join(DAEMON_FILE),
+                format!(
+                    r#"{{"pid":1,"address":"127.0.0.1:{port}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#
+                ),
+            )
+            .unwrap();
+            assert_eq!(discovery.find().unwrap().port(), port);
+            assert_eq!(discovery.daemon_file().unwrap().unwrap().pid, 1);
+        }
+        std::fs::write(dir.path().join(DAEMON_FILE), "{").unwrap();
+        assert!(matches!(
+            discovery.find(),
+            Err(DiscoveryError::Malformed { .. })
+        ));
+    }
+
+    #[test]
+    fn a_folder_in_the_files_place_is_unreadable() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(DAEMON_FILE)).unwrap();
+        let found = Discovery::in_state_dir(dir.path()).find();
+        assert!(
+            matches!(found, Err(DiscoveryError::Unreadable { .. })),
+            "{found:?}"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+use clown_events::Timestamp;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A point of the event stream from which to read.
+///
+/// Parsed from a sequence number, `now`, a duration back from now (`90s`, `10m`, `2h`, `7d`), or
+/// an RFC 3339 time.
+///
+/// ```
+/// use clown_client::Since;
+/// use std::time::Duration;
+///
+/// assert_eq!("1767868200123456".parse(), Ok(Since::Seq(1_767_868_200_123_456)));
+/// assert_eq!("now".parse(), Ok(Since::Now));
+/// assert_eq!("10m".parse(), Ok(Since::Ago(Duration::from_secs(600))));
+/// assert!("2026-01-08T10:30:00Z".parse::<Since>().is_ok());
+/// assert!("yesterday".parse::<Since>().is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Since {
+    /// From now on.
+    Now,
+    /// Everything after this number; 0 is everything that is retained.
+    Seq(u64),
+    /// Everything after this time.
+    Time(Timestamp),
+    /// Everything of this last stretch of time.
+    Ago(Duration),
+}
+
+impl Since {
+    /// The same point, said so that it still means the same later: a stretch of time back from
+    /// now becomes a time.
+    pub(crate) fn pinned(self, now: Timestamp) -> Self {
+        let Self::Ago(duration) = self else {
+            return self;
+        };
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let then = now.unix_millis().saturating_sub(millis);
+        // Nothing was recorded before 1970, so that is "everything".
+        let start = Timestamp::from_unix_millis(then.max(0)).unwrap_or(Timestamp::MIN);
+        Self::Time(start)
+    }
+}
+
+impl fmt::Display for Since {
+    /// As the daemon takes it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now => formatter.write_str("now"),
+            Self::Seq(seq) => write!(formatter, "{seq}"),
+            Self::Time(time) => time.fmt(formatter),
+            Self::Ago(duration) => write!(formatter, "{}s", duration.as_secs()),
+        }
+    }
+}
+
+/// The text names no point of the stream.
+///
+/// ```
+/// let error = "soon".parse::<clown_client::Since>().unwrap_err();
+/// assert!(error.to_string().contains("10m"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is not a point of the stream; give a sequence number, `now`, a duration such as 10m, \
+     or a time such as 2026-01-08T10:30:00Z"
+)]
+pub struct ParseSinceError {
+    text: String,
+}
+
+impl FromStr for Since {
+    type Err = ParseSinceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "now" {
+            return Ok(Self::Now);
+        }
+        if let Ok(seq) = text.parse() {
+            return Ok(Self::Seq(seq));
+        }
+        if let Some(duration) = parse_duration(text) {
+            return Ok(Self::Ago(duration));
+        }
+        text.parse().map(Self::Time).map_err(|_| ParseSinceError {
+            text: text.to_owned(),
+        })
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        "w" => 7 * 24 * 60 * 60,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn texts() {
+        let check = |text: &str, expected: Option<Since>| {
+            assert_eq!(text.parse::<Since>().ok(), expected, "{text}");
+        };
+        let seconds = |seconds| Some(Since::Ago(Duration::from_secs(seconds)));
+        check("0", Some(Since::Seq(0)));
+        check("90s", seconds(90));
+        check("2h", seconds(7200));
+        check("1d", seconds(86_400));
+        check("500ms", Some(Since::Ago(Duration::from_millis(500))));
+        check(
+            "2026-01-08T12:30:00+02:00",
+            Some(Since::Time(time("2026-01-08T10:30:00Z"))),
+        );
+        for wrong in [
+            "",
+            "-1",
+            "m",
+            "10x",
+            "1.5h",
+            "Now",
+            "99999999999999999999",
+            "2026-01-08",
+        ] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn a_duration_is_pinned_to_a_time_that_stays() {
+        let now = time("2026-01-08T10:30:00Z");
+        let pinned = Since::Ago(Duration::from_secs(600)).pinned(now);
+        assert_eq!(pinned.to_string(), "2026-01-08T10:20:00Z");
+        assert_eq!(Since::Seq(7).pinned(now), Since::Seq(7));
+        let ages = Since::Ago(Duration::from_secs(u64::MAX)).pinned(now);
+        assert_eq!(ages.to_string(), "1970-01-01T00:00:00Z");
+    }
+}
