@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_date_of_the_time_crate_never_panics() {
         let check = |moment: OffsetDateTime, expected: Timestamp| {
-            assert_eq!(Timestamp::from(moment), expected)
+            assert_eq!(Timestamp::from(moment), expected);
         };
         check(datetime!(-9999-01-01 00:00:00 +23:59), Timestamp::MIN);
         check(

@@ -176,8 +176,10 @@ impl Filter {
         }
     }
 
-    /// The names and patterns in force, as they were asked for. A pattern of which something was taken away is given as the
-    /// known names that are left of it.
+    /// The names and patterns in force, as they were asked for.
+    ///
+    /// A pattern of which something was taken away is given as the known names that are left of it; types that are
+    /// not known yet pass it all the same.
     #[must_use]
     pub fn events(&self) -> Vec<String> {
         let mut events: Vec<String> = Vec::new();
@@ -187,7 +189,8 @@ impl Filter {
             }
         };
         for pattern in &self.included {
-            if self.excluded.iter().any(|narrow| pattern.covers(narrow)) {
+            let narrowed = self.excluded.iter().any(|narrow| pattern.covers(narrow));
+            if narrowed && pattern.kinds() != 0 {
                 let left = |kind: &EventKind| {
                     pattern.matches_name(kind.name()) && self.includes(kind.name())
                 };
@@ -306,3 +309,6 @@ fn listed(list: &str) -> Vec<&str> {
         list.split(',').map(str::trim).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

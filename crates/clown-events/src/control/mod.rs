@@ -1,13 +1,13 @@
+mod data;
+
 use std::str::FromStr;
 
 use serde::de::Error as _;
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use self::data::Data;
 use crate::envelope::{self, Frame};
-use crate::payload::read_members;
 use crate::{ErrorCode, ParseError, Timestamp};
 
 /// What the daemon tells one client about its connection; it is not an event and in no journal.
@@ -72,51 +72,6 @@ impl ControlMessage {
     pub fn is_name(name: &str) -> bool {
         matches!(name, "Subscribed" | "Pong" | "Error" | "Gap" | "Cursor")
     }
-
-    fn from_parts(name: &str, data: &RawValue) -> Result<Self, ParseError> {
-        let text = data.get();
-        match name {
-            "Subscribed" => serde_json::from_str(text).map(
-                |Subscribed {
-                     id: Id(id),
-                     events,
-                     profiles,
-                     unknown,
-                     seq,
-                 }| {
-                    Self::Subscribed {
-                        id,
-                        events,
-                        profiles,
-                        unknown,
-                        seq,
-                    }
-                },
-            ),
-            "Pong" => serde_json::from_str(text).map(|Pong { id: Id(id) }| Self::Pong { id }),
-            "Error" => serde_json::from_str(text).map(
-                |Error {
-                     id: Id(id),
-                     code,
-                     message,
-                 }| Self::Error { id, code, message },
-            ),
-            "Gap" => serde_json::from_str(text).map(
-                |Gap {
-                     since,
-                     oldest,
-                     latest,
-                 }| Self::Gap {
-                    since,
-                    oldest,
-                    latest,
-                },
-            ),
-            "Cursor" => serde_json::from_str(text).map(|Cursor {}| Self::Cursor {}),
-            _ => Err(serde_json::Error::custom("not a control message")),
-        }
-        .map_err(|error| ParseError::in_data(name, &error))
-    }
 }
 
 /// A control message on the wire, in the shape of an event's envelope.
@@ -179,7 +134,7 @@ impl ControlEnvelope {
 
 impl Frame {
     pub fn into_control(self) -> Result<ControlEnvelope, ParseError> {
-        let message = ControlMessage::from_parts(&self.name, &self.data)?;
+        let message = data::read(&self.name, &self.data)?;
         Ok(ControlEnvelope {
             timestamp: self.timestamp,
             message,
@@ -213,95 +168,5 @@ impl<'de> Deserialize<'de> for ControlEnvelope {
         Frame::deserialize(deserializer)?
             .into_control()
             .map_err(D::Error::custom)
-    }
-}
-
-/// Writes a control message's `data` alone.
-struct Data<'a>(&'a ControlMessage);
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        if let ControlMessage::Subscribed { id: Some(id), .. }
-        | ControlMessage::Pong { id: Some(id) }
-        | ControlMessage::Error { id: Some(id), .. } = self.0
-        {
-            members.serialize_entry("id", id)?;
-        }
-        match self.0 {
-            ControlMessage::Subscribed {
-                events,
-                profiles,
-                unknown,
-                seq,
-                ..
-            } => {
-                members.serialize_entry("events", events)?;
-                members.serialize_entry("profiles", profiles)?;
-                members.serialize_entry("unknown", unknown)?;
-                members.serialize_entry("seq", seq)?;
-            }
-            ControlMessage::Error { code, message, .. } => {
-                members.serialize_entry("code", code)?;
-                members.serialize_entry("message", message)?;
-            }
-            ControlMessage::Gap {
-                since,
-                oldest,
-                latest,
-            } => {
-                members.serialize_entry("since", since)?;
-                members.serialize_entry("oldest", oldest)?;
-                members.serialize_entry("latest", latest)?;
-            }
-            ControlMessage::Pong { .. } | ControlMessage::Cursor {} => {}
-        }
-        members.end()
-    }
-}
-
-// The data of each control message, for reading; the enum's variants cannot be read on their own.
-struct Subscribed {
-    id: Id,
-    events: Vec<String>,
-    profiles: Vec<String>,
-    unknown: Vec<String>,
-    seq: u64,
-}
-read_members!(Subscribed { events, profiles, unknown, seq; or_default id });
-
-struct Pong {
-    id: Id,
-}
-read_members!(Pong { ; or_default id });
-
-struct Error {
-    id: Id,
-    code: ErrorCode,
-    message: String,
-}
-read_members!(Error { code, message; or_default id });
-
-struct Gap {
-    since: u64,
-    oldest: u64,
-    latest: u64,
-}
-read_members!(Gap {
-    since,
-    oldest,
-    latest
-});
-
-struct Cursor {}
-read_members!(Cursor {});
-
-/// An `id` as it stands there, so that `null` comes back as `null` and not as nothing.
-#[derive(Default)]
-struct Id(Option<Value>);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Some).map(Self)
     }
 }
