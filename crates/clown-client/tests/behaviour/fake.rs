@@ -130,11 +130,6 @@ impl Request {
         self.stream.take().unwrap().write_all(bytes).await.unwrap();
     }
 
-    /// The connection as it is, after the request was read.
-    pub fn into_stream(mut self) -> TcpStream {
-        self.stream.take().unwrap()
-    }
-
     pub async fn upgrade(mut self) -> (Self, WebSocketStream<TcpStream>) {
         let mut stream = self.stream.take().unwrap();
         let key = self
