@@ -1,1 +1,42 @@
-//! 
+//! The coding agents: their manifests, ours and people's own, and which of them this machine has.
+
+mod manifest;
+mod template;
+
+pub use manifest::{
+    AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, Pattern, RelativePath,
+    VariableName, VersionCommand,
+};
+pub use template::{SecretTemplate, Template, Variables};
+
+use crate::providers::Catalog;
+use std::path::Path;
+
+/// The built-in manifests, as file name and content.
+const BUILT_IN: [(&str, &str); 4] = [
+    (
+        "claude.toml",
+        include_str!("../../manifests/agents/claude.toml"),
+    ),
+    (
+        "codex.toml",
+        include_str!("../../manifests/agents/codex.toml"),
+    ),
+    (
+        "gemini.toml",
+        include_str!("../../manifests/agents/gemini.toml"),
+    ),
+    (
+        "opencode.toml",
+        include_str!("../../manifests/agents/opencode.toml"),
+    ),
+];
+
+/// The built-in agents and those of `folder` (`agents.d`), which win by id. A folder that is not
+/// there holds none.
+pub fn load(folder: &Path) -> Catalog<AgentManifest> {
+    Catalog::load(&BUILT_IN, folder)
+}
+
+#[cfg(test)]
+mod manifest_tests;

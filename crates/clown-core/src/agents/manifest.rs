@@ -1,0 +1,267 @@
+use super::template::{SecretTemplate, Template};
+use crate::providers::{Format, Identifier, Manifest};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// One coding agent: how it is found, kept apart, and told its endpoint, model and key.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentManifest {
+    /// What profiles name it by.
+    pub id: Identifier,
+    /// Its name for people.
+    pub name: String,
+    /// The names of its program; the first one that is found is it.
+    pub binaries: Vec<BinaryName>,
+    /// How it tells its version.
+    pub version: VersionCommand,
+    /// How people install it.
+    pub install: Option<String>,
+    /// Where these facts are from.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// What it speaks with providers, the best first.
+    #[serde(default)]
+    pub formats: Vec<Format>,
+    /// The model if neither profile nor provider names one.
+    pub default_model: Option<String>,
+    /// Variables that make it keep its things in the profile's home.
+    #[serde(default)]
+    pub isolation: BTreeMap<VariableName, Template>,
+    /// Variables of the caller's shell that would change account, endpoint or model.
+    #[serde(default)]
+    pub clears: Vec<VariableName>,
+    /// Variables that tell it endpoint, model and key; one that renders empty is left out.
+    #[serde(default)]
+    pub env: BTreeMap<VariableName, SecretTemplate>,
+    /// Its own configuration files.
+    #[serde(default)]
+    pub files: Vec<ConfigFile>,
+    /// Where a profile's hooks go; None if it has none.
+    pub hooks: Option<HooksFile>,
+}
+
+/// How a program tells its version.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionCommand {
+    /// The arguments that make it tell.
+    pub args: Vec<String>,
+    /// Finds the version in what it prints.
+    pub pattern: Pattern,
+}
+
+/// Members that are set in one of the agent's own configuration files.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Below the profile's home.
+    pub path: RelativePath,
+    /// How it is written.
+    pub kind: FileKind,
+    /// If it renders empty, nothing of this is set.
+    pub when: Option<Template>,
+    /// What is set where. Every text in a value is a template; what renders empty is left out.
+    pub members: BTreeMap<MemberPath, toml::Value>,
+}
+
+/// Where a profile's hooks go: each of their members becomes one of `member`'s.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HooksFile {
+    /// Below the profile's home.
+    pub file: RelativePath,
+    /// How it is written.
+    pub kind: FileKind,
+    /// The member that holds the hooks.
+    pub member: String,
+}
+
+/// How a configuration file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// JSON without comments.
+    Json,
+    /// JSON with comments and commas at the end.
+    Jsonc,
+    /// TOML.
+    Toml,
+}
+
+impl Manifest for AgentManifest {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.binaries.is_empty() {
+            return Err("`binaries` is empty: name the agent's program".to_owned());
+        }
+        self.files.iter().try_for_each(ConfigFile::check)
+    }
+}
+
+impl ConfigFile {
+    /// Texts inside of values carry no place of their own in the file, so they are checked here.
+    fn check(&self) -> Result<(), String> {
+        for (path, value) in &self.members {
+            check_value(value).map_err(|problem| format!("the member `{}`: {problem}", path.0))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_value(value: &toml::Value) -> Result<(), String> {
+    match value {
+        toml::Value::String(text) => Template::try_from(text.clone()).map(drop),
+        toml::Value::Array(items) => items.iter().try_for_each(check_value),
+        toml::Value::Table(table) => table.values().try_for_each(check_value),
+        toml::Value::Datetime(_) => Err("dates cannot be set, write a text".to_owned()),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(()),
+    }
+}
+
+/// A regular expression whose first group is the version.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pattern(regex_lite::Regex);
+
+impl Pattern {
+    /// The version, if `output` tells one.
+    pub fn version_in(&self, output: &str) -> Option<String> {
+        let version = self.0.captures(output)?.get(1)?.as_str().trim();
+        (!version.is_empty()).then(|| version.to_owned())
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let expression = regex_lite::Regex::new(&text)
+            .map_err(|error| format!("this is no regular expression: {error}"))?;
+        if expression.captures_len() < 2 {
+            return Err("the pattern has no group: put the version's part in ( )".to_owned());
+        }
+        Ok(Self(expression))
+    }
+}
+
+/// The name of a program, not a path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BinaryName(String);
+
+impl BinaryName {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for BinaryName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() || text.contains(['/', '\0']) || text == "." || text == ".." {
+            return Err(format!(
+                "`{text}` is no program's name: it is looked for on PATH, so give no path"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The name of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for VariableName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() || text.contains(['=', '\0']) {
+            return Err(format!("`{text}` is no name of an environment variable"));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A path that stays below the folder it is joined to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RelativePath(String);
+
+impl RelativePath {
+    /// Below `folder`.
+    pub fn below(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.0)
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RelativePath {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let stays = |component| matches!(component, Component::Normal(_));
+        if text.is_empty() || text.contains('\0') || !Path::new(&text).components().all(stays) {
+            return Err(format!(
+                "`{text}` must be a path below the profile's home, without `..`"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Names separated by dots, each a template: the way to a member of a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MemberPath(String, Vec<Template>);
+
+impl MemberPath {
+    /// The names on the way.
+    pub fn names(&self) -> &[Template] {
+        &self.1
+    }
+}
+
+impl TryFrom<String> for MemberPath {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let names: Result<Vec<Template>, String> = text
+            .split('.')
+            .map(|name| match name {
+                "" => Err(format!("`{text}` has an empty name between its dots")),
+                name => Template::try_from(name.to_owned()),
+            })
+            .collect();
+        Ok(Self(text, names?))
+    }
+}

@@ -1,0 +1,128 @@
+use super::load;
+use std::fs;
+use std::path::Path;
+
+const MINIMAL: &str = r#"id = "mine"
+name = "Mine"
+binaries = ["mine"]
+[version]
+args = ["-v"]
+pattern = '(\d+)'
+"#;
+
+#[test]
+fn the_built_in_ones_are_good() {
+    let catalog = load(Path::new("/nonexistent/agents.d"));
+    assert_eq!(catalog.problems(), []);
+    let ids: Vec<&str> = catalog.all().map(|manifest| manifest.id.as_str()).collect();
+    assert_eq!(ids, ["claude", "codex", "gemini", "opencode"]);
+}
+
+#[test]
+fn versions_as_the_programs_print_them() {
+    let catalog = load(Path::new("/nonexistent/agents.d"));
+    let check = |id: &str, output: &str, version: Option<&str>| {
+        let found = catalog.get(id).unwrap().version.pattern.version_in(output);
+        assert_eq!(found.as_deref(), version, "{id}: {output:?}");
+    };
+    check("claude", "2.1.197 (Claude Code)\n", Some("2.1.197"));
+    check("codex", "codex-cli 0.169.0\n", Some("0.169.0"));
+    check(
+        "codex",
+        "WARNING: no PATH aliases\ncodex-cli 0.170.0-alpha.1\n",
+        Some("0.170.0-alpha.1"),
+    );
+    check("opencode", "1.18.33\n", Some("1.18.33"));
+    check(
+        "gemini",
+        "(node:12) warning 1.2.3 of x\n0.61.0\n",
+        Some("0.61.0"),
+    );
+    check("gemini", "Error: Cannot find module\n", None);
+    check("claude", "", None);
+}
+
+#[test]
+fn peoples_own_win_by_id() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("x.toml"),
+        MINIMAL.replace("mine", "claude"),
+    )
+    .unwrap();
+    let catalog = load(folder.path());
+    assert_eq!(catalog.problems(), []);
+    assert_eq!(catalog.get("claude").unwrap().name, "Mine");
+}
+
+#[test]
+fn a_bad_file_tells_where_and_stops_no_other() {
+    let check = |content: &str, line: usize, column: usize, part: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("bad.toml"), content).unwrap();
+        let catalog = load(folder.path());
+        assert!(catalog.get("claude").is_some() && catalog.get("mine").is_none());
+        let [problem] = catalog.problems() else {
+            panic!("{content}: {:?}", catalog.problems());
+        };
+        assert_eq!(
+            (problem.line, problem.column),
+            (line, column),
+            "{content}: {problem}"
+        );
+        assert!(problem.message.contains(part), "{content}: {problem}");
+    };
+    check(
+        &MINIMAL.replace(r"(\d+)", r"(\d+"),
+        6,
+        11,
+        "no regular expression",
+    );
+    check(&MINIMAL.replace(r"(\d+)", r"\d+"), 6, 11, "no group");
+    check(
+        &MINIMAL.replace("[\"mine\"]", "[\"../mine\"]"),
+        3,
+        12,
+        "no program's name",
+    );
+    check(
+        &MINIMAL.replace("[\"mine\"]", "[]"),
+        1,
+        1,
+        "`binaries` is empty",
+    );
+    check(&format!("{MINIMAL}colour = 1\n"), 7, 1, "unknown field");
+    check(
+        &format!("{MINIMAL}[env]\nA = \"{{{{ colour }}}}\"\n"),
+        8,
+        5,
+        "no variable `colour`",
+    );
+    check(
+        &format!("{MINIMAL}[env]\nA = \"{{{{ key \"\n"),
+        8,
+        5,
+        "does not parse",
+    );
+    check(
+        &format!("{MINIMAL}[isolation]\nA = \"{{{{ key }}}}\"\n"),
+        8,
+        5,
+        "may not stand in a file",
+    );
+    let file = |path: &str, member: &str| {
+        format!(
+            "{MINIMAL}[[files]]\npath = \"{path}\"\nkind = \"toml\"\nmembers = {{ {member} }}\n"
+        )
+    };
+    check(&file("../x", "a = 1"), 8, 8, "below the profile's home");
+    check(&file("/x", "a = 1"), 8, 8, "below the profile's home");
+    check(&file("x", "\"a..b\" = 1"), 10, 13, "empty name");
+    check(
+        &file("x", "a = [\"{{ key }}\"]"),
+        1,
+        1,
+        "may not stand in a file",
+    );
+    check(&file("x", "a = 1979-05-27"), 1, 1, "dates cannot be set");
+}

@@ -1,0 +1,129 @@
+use minijinja::{Environment, UndefinedBehavior, Value};
+use serde::Deserialize;
+
+/// What templates of a manifest can use. What does not apply is empty.
+#[derive(Clone, Copy, Default)]
+pub struct Variables<'a> {
+    /// The profile's name.
+    pub alias: &'a str,
+    /// The folder that the agent keeps its things in for this profile.
+    pub home: &'a str,
+    /// The base address, as the format's official client takes it.
+    pub endpoint: &'a str,
+    /// The format spoken with it.
+    pub format: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// The provider's id.
+    pub provider: &'a str,
+    /// The provider's name for people.
+    pub provider_name: &'a str,
+    /// `own` or `bearer`: how requests carry the key; empty without a key.
+    pub auth: &'a str,
+    /// `yes` if there is a key.
+    pub key_set: &'a str,
+    /// The key itself. Only templates of environment variables can use it.
+    pub key: &'a str,
+}
+
+impl<'a> Variables<'a> {
+    /// Everything but the key.
+    fn public(&self) -> [(&'static str, &'a str); 9] {
+        [
+            ("alias", self.alias),
+            ("home", self.home),
+            ("endpoint", self.endpoint),
+            ("format", self.format),
+            ("model", self.model),
+            ("provider", self.provider),
+            ("provider_name", self.provider_name),
+            ("auth", self.auth),
+            ("key_set", self.key_set),
+        ]
+    }
+}
+
+/// So that the key is in no log.
+impl std::fmt::Debug for Variables<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_map().entries(self.public()).finish()
+    }
+}
+
+/// A text in which `{{ model }}` and the like are filled in; it cannot use the key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Template(String);
+
+/// A template for an environment variable: it may use `{{ key }}` too.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SecretTemplate(String);
+
+impl Template {
+    /// The text with everything filled in.
+    pub fn render(&self, variables: &Variables<'_>) -> Result<String, minijinja::Error> {
+        environment().render_str(&self.0, Value::from_pairs(variables.public()))
+    }
+}
+
+impl SecretTemplate {
+    /// The text with everything filled in.
+    pub fn render(&self, variables: &Variables<'_>) -> Result<String, minijinja::Error> {
+        let all = variables
+            .public()
+            .into_iter()
+            .chain([("key", variables.key)]);
+        environment().render_str(&self.0, Value::from_pairs(all))
+    }
+}
+
+impl TryFrom<String> for Template {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        check(&text, false)?;
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for SecretTemplate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        check(&text, true)?;
+        Ok(Self(text))
+    }
+}
+
+/// Seen here, a mistake has a line and a column; seen when a run starts, it would stop the run.
+fn check(text: &str, may_use_key: bool) -> Result<(), String> {
+    let environment = environment();
+    let names = Variables::default().public().map(|(name, _)| name);
+    let template = environment
+        .template_from_str(text)
+        .map_err(|error| format!("this template does not parse: {error}"))?;
+    let mut used: Vec<String> = template.undeclared_variables(false).into_iter().collect();
+    used.sort();
+    for name in used {
+        if name == "key" && !may_use_key {
+            return Err(
+                "the key may not stand in a file: give it in [env] and name that variable here"
+                    .to_owned(),
+            );
+        }
+        if name != "key" && !names.contains(&name.as_str()) {
+            return Err(format!(
+                "there is no variable `{name}`: there are {} and, in [env], key",
+                names.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment
+}

@@ -1,0 +1,170 @@
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A kind of manifest file.
+pub trait Manifest: DeserializeOwned {
+    /// What profiles name it by.
+    fn id(&self) -> &str;
+
+    /// What no single value tells: whether the values fit each other.
+    fn check(&self) -> Result<(), String>;
+}
+
+/// The manifests of one kind that can be used, and what is wrong with the others.
+#[derive(Debug)]
+pub struct Catalog<M> {
+    manifests: BTreeMap<String, Arc<M>>,
+    problems: Vec<Problem>,
+}
+
+/// A manifest file that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}:{column}: {message}", path.display())]
+pub struct Problem {
+    /// The file, or the folder if that cannot be read.
+    pub path: PathBuf,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// What is wrong, for people.
+    pub message: String,
+}
+
+impl<M: Manifest> Catalog<M> {
+    /// `built_in` holds file names and contents; the `*.toml` files of `folder` win over them.
+    pub(crate) fn load(built_in: &[(&str, &str)], folder: &Path) -> Self {
+        let mut catalog = Self {
+            manifests: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        for (name, content) in built_in {
+            let path = Path::new("built-in").join(name);
+            match parse::<M>(&path, content) {
+                Ok(manifest) => catalog.put(manifest),
+                Err(problem) => catalog.problems.push(problem),
+            }
+        }
+        catalog.load_folder(folder);
+        catalog
+    }
+
+    /// Every usable manifest, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<M>> {
+        self.manifests.values()
+    }
+
+    /// The manifest with this id.
+    pub fn get(&self, id: &str) -> Option<&Arc<M>> {
+        self.manifests.get(id)
+    }
+
+    /// The files that are not used.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    fn load_folder(&mut self, folder: &Path) {
+        let paths = match manifest_files(folder) {
+            Ok(paths) => paths,
+            Err(error) => {
+                let message = format!("cannot read the folder: {error}");
+                return self.problems.push(Problem::of(folder, message));
+            }
+        };
+        let mut origins: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for path in paths {
+            match read::<M>(&path) {
+                Err(problem) => self.problems.push(problem),
+                Ok(manifest) => match origins.get(manifest.id()) {
+                    Some(first) => self.problems.push(Problem::of(
+                        &path,
+                        format!(
+                            "the id `{}` is already taken by {}: give this one another",
+                            manifest.id(),
+                            first.display()
+                        ),
+                    )),
+                    None => {
+                        origins.insert(manifest.id().to_owned(), path);
+                        self.put(manifest);
+                    }
+                },
+            }
+        }
+    }
+
+    fn put(&mut self, manifest: M) {
+        self.manifests
+            .insert(manifest.id().to_owned(), Arc::new(manifest));
+    }
+}
+
+impl Problem {
+    fn of(path: &Path, message: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            line: 1,
+            column: 1,
+            message,
+        }
+    }
+}
+
+/// In the order of their names. Hidden files are left alone: editors keep theirs there.
+fn manifest_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
+    let content = std::fs::read_to_string(path)
+        .map_err(|error| Problem::of(path, format!("cannot read the file: {error}")))?;
+    parse(path, &content)
+}
+
+fn parse<M: Manifest>(path: &Path, content: &str) -> Result<M, Problem> {
+    let manifest: M = toml::from_str(content).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let (line, column) = position(content, offset);
+        Problem {
+            line,
+            column,
+            ..Problem::of(path, error.message().to_owned())
+        }
+    })?;
+    match manifest.check() {
+        Ok(()) => Ok(manifest),
+        Err(message) => Err(Problem::of(path, message)),
+    }
+}
+
+/// Line and column of a byte offset, both counted from 1, the column in characters.
+pub(crate) fn position(content: &str, offset: usize) -> (usize, usize) {
+    let before = content.get(..offset).unwrap_or(content);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
+}
