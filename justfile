@@ -1,0 +1,36 @@
+# The same commands as CI. `just` lists them.
+
+default:
+    @just --list
+
+# The quick loop: format, lints, unit tests.
+check: fmt-check lint
+    cargo test --locked --workspace --exclude clown-tests --lib --bins
+
+# Everything that the README's second command runs.
+test:
+    cargo test --locked
+
+fmt:
+    cargo fmt --all
+
+fmt-check:
+    cargo fmt --all --check
+
+lint:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# Which crate may use which; licences; sources.
+deny:
+    cargo deny --locked check bans licenses sources
+
+# Python's websockets and Node's ws, which two end-to-end tests use.
+clients:
+    tests/clients/install
+
+# What CI runs.
+ci:
+    .ci/run
