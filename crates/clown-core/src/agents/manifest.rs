@@ -35,6 +35,9 @@ pub struct AgentManifest {
     /// Variables that tell it endpoint, model and key; one that renders empty is left out.
     #[serde(default)]
     pub env: BTreeMap<VariableName, SecretTemplate>,
+    /// Folders below the profile's home that must be there before it starts.
+    #[serde(default)]
+    pub folders: Vec<RelativePath>,
     /// Its own configuration files.
     #[serde(default)]
     pub files: Vec<ConfigFile>,

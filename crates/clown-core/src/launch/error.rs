@@ -1,0 +1,136 @@
+use std::io;
+use std::path::PathBuf;
+
+/// An agent cannot be started like this.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// Agent and provider do not speak the same.
+    #[error(
+        "{agent} cannot use the provider {provider}: they have no wire format in common; it works with {}",
+        list(working)
+    )]
+    NoSharedFormat {
+        /// The agent's id.
+        agent: String,
+        /// The provider's id.
+        provider: String,
+        /// The ids of providers that would work.
+        working: Vec<String>,
+    },
+    /// The endpoint that the profile names is not there.
+    #[error(
+        "the provider {provider} has no endpoint `{endpoint}`: it has {}",
+        list(known)
+    )]
+    UnknownEndpoint {
+        /// The provider's id.
+        provider: String,
+        /// What the profile names.
+        endpoint: String,
+        /// The ids of its endpoints.
+        known: Vec<String>,
+    },
+    /// The endpoint that the profile names serves nothing that the agent speaks.
+    #[error(
+        "{agent} cannot use the endpoint `{endpoint}` of {provider}: they have no wire format in common; choose another endpoint, or none"
+    )]
+    EndpointFormat {
+        /// The agent's id.
+        agent: String,
+        /// The provider's id.
+        provider: String,
+        /// The endpoint's id.
+        endpoint: String,
+    },
+    /// The provider wants a key and there is none.
+    #[error(
+        "the provider {provider} needs a key and this profile has none: set one, for example with --key-env {variable}"
+    )]
+    KeyMissing {
+        /// The provider's id.
+        provider: String,
+        /// Where people usually keep it.
+        variable: String,
+    },
+    /// The profile has hooks and the agent cannot have any.
+    #[error("{agent} takes no hooks from a file: remove hooks_config from the profile")]
+    NoHooks {
+        /// The agent's id.
+        agent: String,
+    },
+    /// A template failed.
+    #[error("the manifest of {agent} does not work out at `{place}`: correct that template")]
+    Template {
+        /// The agent's id.
+        agent: String,
+        /// The variable or member.
+        place: String,
+        /// Why.
+        source: minijinja::Error,
+    },
+    /// Templates are text.
+    #[error("the path {} is not UTF-8, which agents cannot be given: use another state folder", home.display())]
+    HomeNotText {
+        /// The profile's home.
+        home: PathBuf,
+    },
+}
+
+/// An agent's own file could not be brought up to date. No file was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// It does not parse.
+    #[error("{}:{line}:{column}: {message}; correct the file, it was not changed", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Something else stands where a table or a list is needed.
+    #[error(
+        "{}:{line}:{column}: `{member}` must be {needed}; correct the file, it was not changed",
+        path.display()
+    )]
+    WrongType {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// The names on the way to it, with dots.
+        member: String,
+        /// `a table` or `a list`.
+        needed: &'static str,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}: check its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}: check that you may write there and that the disk has room", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn list(ids: &[String]) -> String {
+    match ids {
+        [] => "none that Clown knows".to_owned(),
+        ids => ids.join(", "),
+    }
+}

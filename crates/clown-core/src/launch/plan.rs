@@ -1,0 +1,404 @@
+use super::{FileMerge, LaunchError, LaunchPlan, Member, Wanted};
+use crate::agents::{AgentManifest, ConfigFile, HooksFile, Template, Variables};
+use crate::providers::{Endpoint, Format, ProviderManifest};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a profile says about a run, and what it was resolved to.
+#[derive(Clone, Copy)]
+pub struct LaunchInput<'a> {
+    /// The profile's name.
+    pub alias: &'a str,
+    /// The folder that the agent keeps its things in for this profile.
+    pub home: &'a Path,
+    /// One of the provider's endpoints; None is its default.
+    pub endpoint_id: Option<&'a str>,
+    /// The profile's model.
+    pub model: Option<&'a str>,
+    /// The key itself.
+    pub key: Option<&'a str>,
+    /// The profile's own variables, which win.
+    pub env: &'a BTreeMap<String, String>,
+    /// The agent's arguments.
+    pub args: &'a [String],
+    /// Hooks in the agent's own form.
+    pub hooks_config: Option<&'a Map<String, Value>>,
+    /// Every provider there is: their keys in the caller's shell are not passed on, and they are
+    /// what can be proposed.
+    pub providers: &'a [Arc<ProviderManifest>],
+}
+
+/// Without the key.
+impl std::fmt::Debug for LaunchInput<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LaunchInput")
+            .field("alias", &self.alias)
+            .field("home", &self.home)
+            .field("endpoint_id", &self.endpoint_id)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Works out how `agent` is started with `provider`. Reads and writes nothing.
+pub fn plan(
+    agent: &AgentManifest,
+    provider: &ProviderManifest,
+    input: &LaunchInput<'_>,
+) -> Result<LaunchPlan, LaunchError> {
+    let target = Target::choose(agent, provider, input)?;
+    let key = if provider.is_own_login() {
+        None
+    } else {
+        input.key
+    };
+    if let Some(wanted) = provider.key.as_ref()
+        && wanted.required
+        && key.is_none()
+    {
+        return Err(LaunchError::KeyMissing {
+            provider: provider.id.as_str().to_owned(),
+            variable: wanted.variable.clone(),
+        });
+    }
+    let home = input
+        .home
+        .to_str()
+        .ok_or_else(|| LaunchError::HomeNotText {
+            home: input.home.to_owned(),
+        })?;
+    let model = effective_model(agent, provider, input.model);
+    let auth = provider
+        .key
+        .as_ref()
+        .map(|key| key.auth)
+        .unwrap_or_default();
+    let variables = Variables {
+        alias: input.alias,
+        home,
+        endpoint: target.as_ref().map_or("", |target| target.url),
+        format: target.as_ref().map_or("", |target| target.format.as_str()),
+        model: model.unwrap_or_default(),
+        provider: provider.id.as_str(),
+        provider_name: &provider.name,
+        auth: if key.is_some() { auth.as_str() } else { "" },
+        key_set: if key.is_some() { "yes" } else { "" },
+        key: key.unwrap_or_default(),
+    };
+    let renderer = Renderer { agent, variables };
+    Ok(LaunchPlan {
+        env: renderer.env(input)?,
+        args: input.args.to_vec(),
+        home: input.home.to_owned(),
+        folders: agent
+            .folders
+            .iter()
+            .map(|folder| folder.as_str().to_owned())
+            .collect(),
+        files: renderer.files(input.hooks_config)?,
+    })
+}
+
+/// The model of a run: the profile's, else the provider's, else the agent's own default.
+pub fn effective_model<'a>(
+    agent: &'a AgentManifest,
+    provider: &'a ProviderManifest,
+    profile: Option<&'a str>,
+) -> Option<&'a str> {
+    profile
+        .or(provider.default_model.as_deref())
+        .or(agent.default_model.as_deref())
+}
+
+/// The format that `agent` would speak with `provider`; None if they have none in common, and for
+/// the agent's own login, which needs none.
+pub fn shared_format(agent: &AgentManifest, provider: &ProviderManifest) -> Option<Format> {
+    let endpoints = provider
+        .default_endpoint()
+        .into_iter()
+        .chain(&provider.endpoints);
+    endpoints
+        .filter_map(|endpoint| best_format(agent, provider, endpoint))
+        .next()
+}
+
+fn best_format(
+    agent: &AgentManifest,
+    provider: &ProviderManifest,
+    endpoint: &Endpoint,
+) -> Option<Format> {
+    let mut wanted = provider.preferred_format.iter().chain(&agent.formats);
+    wanted
+        .find(|format| agent.formats.contains(format) && endpoint.urls.contains_key(format))
+        .copied()
+}
+
+/// Where a run's requests go, and in what form.
+struct Target<'a> {
+    url: &'a str,
+    format: Format,
+}
+
+impl<'a> Target<'a> {
+    /// None for the agent's own login.
+    fn choose(
+        agent: &AgentManifest,
+        provider: &'a ProviderManifest,
+        input: &LaunchInput<'_>,
+    ) -> Result<Option<Self>, LaunchError> {
+        let named = match input.endpoint_id {
+            Some(id) => Some(find_endpoint(provider, id)?),
+            None => None,
+        };
+        if provider.is_own_login() {
+            return Ok(None);
+        }
+        let no_shared_format = || LaunchError::NoSharedFormat {
+            agent: agent.id.as_str().to_owned(),
+            provider: provider.id.as_str().to_owned(),
+            working: working_providers(agent, input.providers),
+        };
+        let format = shared_format(agent, provider).ok_or_else(no_shared_format)?;
+        if let Some(endpoint) = named {
+            return Self::at(agent, provider, endpoint)
+                .map(Some)
+                .ok_or_else(|| LaunchError::EndpointFormat {
+                    agent: agent.id.as_str().to_owned(),
+                    provider: provider.id.as_str().to_owned(),
+                    endpoint: endpoint.id.as_str().to_owned(),
+                });
+        }
+        let endpoints = provider
+            .default_endpoint()
+            .into_iter()
+            .chain(&provider.endpoints);
+        let url = endpoints
+            .filter_map(|endpoint| endpoint.urls.get(&format))
+            .next();
+        let url = url.ok_or_else(no_shared_format)?.as_str();
+        Ok(Some(Self { url, format }))
+    }
+
+    fn at(
+        agent: &AgentManifest,
+        provider: &ProviderManifest,
+        endpoint: &'a Endpoint,
+    ) -> Option<Self> {
+        let format = best_format(agent, provider, endpoint)?;
+        let url = endpoint.urls.get(&format)?.as_str();
+        Some(Self { url, format })
+    }
+}
+
+fn find_endpoint<'a>(
+    provider: &'a ProviderManifest,
+    id: &str,
+) -> Result<&'a Endpoint, LaunchError> {
+    provider
+        .endpoint(id)
+        .ok_or_else(|| LaunchError::UnknownEndpoint {
+            provider: provider.id.as_str().to_owned(),
+            endpoint: id.to_owned(),
+            known: provider
+                .endpoints
+                .iter()
+                .map(|endpoint| endpoint.id.as_str().to_owned())
+                .collect(),
+        })
+}
+
+fn working_providers(agent: &AgentManifest, providers: &[Arc<ProviderManifest>]) -> Vec<String> {
+    providers
+        .iter()
+        .filter(|provider| provider.is_own_login() || shared_format(agent, provider).is_some())
+        .map(|provider| provider.id.as_str().to_owned())
+        .collect()
+}
+
+struct Renderer<'a> {
+    agent: &'a AgentManifest,
+    variables: Variables<'a>,
+}
+
+impl Renderer<'_> {
+    /// Later ones win: what is cleared, what isolates, what is told, what the profile says.
+    fn env(
+        &self,
+        input: &LaunchInput<'_>,
+    ) -> Result<BTreeMap<String, Option<String>>, LaunchError> {
+        let mut env = BTreeMap::new();
+        for provider in input.providers {
+            if let Some(key) = &provider.key {
+                env.insert(key.variable.clone(), None);
+            }
+        }
+        for name in &self.agent.clears {
+            env.insert(name.as_str().to_owned(), None);
+        }
+        for (name, template) in &self.agent.isolation {
+            let value = self.render(template, name.as_str())?;
+            if !value.is_empty() {
+                env.insert(name.as_str().to_owned(), Some(value));
+            }
+        }
+        for (name, template) in &self.agent.env {
+            let value = template
+                .render(&self.variables)
+                .map_err(|source| self.failed(name.as_str(), source))?;
+            // Without a value of ours, one of the caller's would choose in our place.
+            env.insert(
+                name.as_str().to_owned(),
+                Some(value).filter(|value| !value.is_empty()),
+            );
+        }
+        for (name, value) in input.env {
+            env.insert(name.clone(), Some(value.clone()));
+        }
+        Ok(env)
+    }
+
+    fn files(
+        &self,
+        hooks_config: Option<&Map<String, Value>>,
+    ) -> Result<BTreeMap<String, FileMerge>, LaunchError> {
+        let mut files = BTreeMap::new();
+        for file in &self.agent.files {
+            self.config_file(file, &mut files)?;
+        }
+        match (hooks_config, &self.agent.hooks) {
+            (Some(hooks), Some(file)) if !hooks.is_empty() => add_hooks(file, hooks, &mut files),
+            (Some(hooks), None) if !hooks.is_empty() => {
+                return Err(LaunchError::NoHooks {
+                    agent: self.agent.id.as_str().to_owned(),
+                });
+            }
+            _ => {}
+        }
+        Ok(files)
+    }
+
+    fn config_file(
+        &self,
+        file: &ConfigFile,
+        files: &mut BTreeMap<String, FileMerge>,
+    ) -> Result<(), LaunchError> {
+        let path = file.path.as_str();
+        if let Some(when) = &file.when
+            && self.render(when, path)?.is_empty()
+        {
+            return Ok(());
+        }
+        for (member, value) in &file.members {
+            let mut at = Vec::new();
+            for name in member.names() {
+                at.push(self.render(name, path)?);
+            }
+            let value = self.value(value, path)?;
+            if let Some(value) = value
+                && at.iter().all(|name| !name.is_empty())
+            {
+                let merge = merge_of(path, file.kind, files);
+                add_value(at, value, &mut merge.members);
+            }
+        }
+        Ok(())
+    }
+
+    /// None when a text in it renders empty.
+    fn value(&self, value: &toml::Value, place: &str) -> Result<Option<Value>, LaunchError> {
+        Ok(match value {
+            toml::Value::String(text) => {
+                let template = Template::try_from(text.clone()).map_err(|problem| {
+                    let kind = minijinja::ErrorKind::SyntaxError;
+                    self.failed(place, minijinja::Error::new(kind, problem))
+                })?;
+                let text = self.render(&template, place)?;
+                (!text.is_empty()).then_some(Value::String(text))
+            }
+            toml::Value::Integer(number) => Some(Value::from(*number)),
+            toml::Value::Float(number) => Some(Value::from(*number)),
+            toml::Value::Boolean(flag) => Some(Value::Bool(*flag)),
+            toml::Value::Datetime(date) => Some(Value::String(date.to_string())),
+            toml::Value::Array(items) => {
+                let mut list = Vec::new();
+                for item in items {
+                    list.extend(self.value(item, place)?);
+                }
+                Some(Value::Array(list))
+            }
+            toml::Value::Table(table) => {
+                let mut members = Map::new();
+                for (name, member) in table {
+                    if let Some(member) = self.value(member, place)? {
+                        members.insert(name.clone(), member);
+                    }
+                }
+                Some(Value::Object(members))
+            }
+        })
+    }
+
+    fn render(&self, template: &Template, place: &str) -> Result<String, LaunchError> {
+        template
+            .render(&self.variables)
+            .map_err(|source| self.failed(place, source))
+    }
+
+    fn failed(&self, place: &str, source: minijinja::Error) -> LaunchError {
+        LaunchError::Template {
+            agent: self.agent.id.as_str().to_owned(),
+            place: place.to_owned(),
+            source,
+        }
+    }
+}
+
+fn merge_of<'a>(
+    path: &str,
+    kind: crate::agents::FileKind,
+    files: &'a mut BTreeMap<String, FileMerge>,
+) -> &'a mut FileMerge {
+    files.entry(path.to_owned()).or_insert_with(|| FileMerge {
+        kind,
+        members: Vec::new(),
+    })
+}
+
+/// A list under a hook's name is added to what the person has there; it replaces nothing.
+fn add_hooks(
+    file: &HooksFile,
+    hooks: &Map<String, Value>,
+    files: &mut BTreeMap<String, FileMerge>,
+) {
+    let merge = merge_of(file.file.as_str(), file.kind, files);
+    for (name, value) in hooks {
+        let at = vec![file.member.clone(), name.clone()];
+        match value {
+            Value::Array(elements) => merge.members.extend(elements.iter().map(|element| Member {
+                at: at.clone(),
+                wanted: Wanted::Element(element.clone()),
+            })),
+            value => add_value(at, value.clone(), &mut merge.members),
+        }
+    }
+}
+
+/// Tables are taken apart, so that what else a person has in them stays.
+fn add_value(at: Vec<String>, value: Value, members: &mut Vec<Member>) {
+    match value {
+        Value::Object(object) if !object.is_empty() => {
+            for (name, value) in object {
+                let mut below = at.clone();
+                below.push(name);
+                add_value(below, value, members);
+            }
+        }
+        value => members.push(Member {
+            at,
+            wanted: Wanted::Value(value),
+        }),
+    }
+}
