@@ -10,6 +10,7 @@ pub mod files;
 pub mod journal;
 pub mod keys;
 pub mod launch;
+pub mod manifests;
 pub mod process;
 pub mod profiles;
 pub mod providers;

@@ -113,10 +113,14 @@ pub(super) fn spawn(
     last: Seq,
 ) -> Result<(Sender, JoinHandle<()>), StoreError> {
     let (sender, receiver) = sync_channel(QUEUE);
+    let last_at = connection.query_row("SELECT ifnull(max(at), 0) FROM journal", [], |row| {
+        row.get(0)
+    })?;
     let writer = Writer {
         connection,
         bus,
         next: first_seq(last, SystemTime::now()),
+        last_at,
     };
     let thread = std::thread::Builder::new()
         .name("store".to_owned())
@@ -138,6 +142,8 @@ struct Writer {
     connection: Connection,
     bus: Arc<Bus>,
     next: Seq,
+    /// The greatest `at` in the journal: a clock that is set back must not break its order.
+    last_at: i64,
 }
 
 impl Writer {
@@ -174,8 +180,10 @@ impl Writer {
             tx.transaction.execute_batch("RELEASE job")?;
         }
         let events = number(&mut self.next, &tx.events, tx.now);
-        insert(&tx.transaction, &events, tx.now)?;
+        let at = tx.now.unix_millis().max(self.last_at);
+        insert(&tx.transaction, &events, at)?;
         tx.transaction.commit()?;
+        self.last_at = at;
         if let Some(segment) = Segment::new(events) {
             self.bus.append(segment);
         }
@@ -203,7 +211,7 @@ fn number(next: &mut Seq, events: &[Event], now: Timestamp) -> Vec<Committed> {
         .collect()
 }
 
-fn insert(connection: &Connection, events: &[Committed], now: Timestamp) -> Result<(), StoreError> {
+fn insert(connection: &Connection, events: &[Committed], at: i64) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -213,12 +221,16 @@ fn insert(connection: &Connection, events: &[Committed], now: Timestamp) -> Resu
     for event in events {
         statement.execute(params![
             event.seq.to_sql(),
-            now.unix_millis(),
+            at,
             event.name,
             event.profile,
             event.json
         ])?;
     }
+    let bytes: usize = events.iter().map(|event| event.json.len()).sum();
+    connection
+        .prepare_cached("UPDATE meta SET value = value + ?1 WHERE key = 'journal_bytes'")?
+        .execute([i64::try_from(bytes).unwrap_or(i64::MAX)])?;
     Ok(())
 }
 

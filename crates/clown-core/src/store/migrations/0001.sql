@@ -1,7 +1,7 @@
 -- Events as they were published: the envelope without seq. A number is never given twice.
 CREATE TABLE journal (
     seq     INTEGER PRIMARY KEY,
-    at      INTEGER NOT NULL,          -- Unix time in milliseconds
+    at      INTEGER NOT NULL,          -- Unix time in milliseconds, never less than that of a lower seq
     type    TEXT NOT NULL,
     profile TEXT,
     body    BLOB NOT NULL
@@ -12,6 +12,8 @@ CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- How many bytes of `body` the journal holds, and the last number that was trimmed.
+INSERT INTO meta (key, value) VALUES ('journal_bytes', 0), ('trimmed_to', 0);
 
 -- What was last published of each profile's file.
 CREATE TABLE profiles (

@@ -1,4 +1,8 @@
-//! Reading what was published, page by page.
+//! Reading what was published, page by page; and forgetting what is too old.
+
+mod retention;
+
+pub use retention::{Retention, Trimmed, trim};
 
 use crate::Seq;
 use crate::bus::{Committed, Segment};
@@ -69,7 +73,11 @@ pub fn resume(store: &Store, since: Seq) -> Result<Start, StoreError> {
     }
     store.read(|connection| {
         let held = connection
-            .query_row("SELECT 1 FROM journal WHERE seq = ?1", [since.to_sql()], |_| Ok(()))
+            .query_row(
+                "SELECT 1 FROM journal WHERE seq = ?1",
+                [since.to_sql()],
+                |_| Ok(()),
+            )
             .optional()?
             .is_some();
         if held || trimmed_to(connection)? == since {
@@ -82,13 +90,23 @@ pub fn resume(store: &Store, since: Seq) -> Result<Start, StoreError> {
 /// The number right before the first event at or after `time`.
 pub fn before_time(store: &Store, time: Timestamp) -> Result<Seq, StoreError> {
     store.read(|connection| {
-        let earlier: Option<i64> = connection.query_row(
-            "SELECT max(seq) FROM journal
-             WHERE seq < ifnull((SELECT min(seq) FROM journal WHERE at >= ?1), 9223372036854775807)",
-            [time.unix_millis()],
+        // `at` never falls with rising numbers, so the first by time is the first by number.
+        let first: Option<i64> = connection
+            .query_row(
+                "SELECT seq FROM journal WHERE at >= ?1 ORDER BY at, seq LIMIT 1",
+                [time.unix_millis()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let Some(first) = first else {
+            return head_in(connection);
+        };
+        let before: Option<i64> = connection.query_row(
+            "SELECT max(seq) FROM journal WHERE seq < ?1",
+            [first],
             |row| row.get(0),
         )?;
-        match earlier {
+        match before {
             Some(seq) => Ok(Seq::from_sql(seq)),
             None => trimmed_to(connection),
         }
@@ -134,9 +152,14 @@ pub fn page(
 
 fn trimmed_to(connection: &Connection) -> Result<Seq, StoreError> {
     let value: Option<i64> = connection
-        .query_row("SELECT value FROM meta WHERE key = 'trimmed_to'", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT value FROM meta WHERE key = 'trimmed_to'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(Seq::from_sql(value.unwrap_or(0)))
 }
+
+#[cfg(test)]
+mod tests;
