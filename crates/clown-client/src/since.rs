@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A point of the event stream from which to read.
 ///
-/// Parsed from a sequence number, `now`, a duration back from now (`90s`, `10m`, `2h`, `7d`), or
+/// Parsed from a sequence number, `now`, a duration back from now (`90s`, `10m`, `1h30m`, `7d`), or
 /// an RFC 3339 time.
 ///
 /// ```
@@ -53,7 +53,7 @@ impl fmt::Display for Since {
             Self::Now => formatter.write_str("now"),
             Self::Seq(seq) => write!(formatter, "{seq}"),
             Self::Time(time) => time.fmt(formatter),
-            Self::Ago(duration) => write!(formatter, "{}s", duration.as_secs()),
+            Self::Ago(duration) => write!(formatter, "{}ms", duration.as_millis()),
         }
     }
 }
@@ -92,20 +92,30 @@ impl FromStr for Since {
     }
 }
 
+/// Whole numbers, each with its unit, added up.
 fn parse_duration(text: &str) -> Option<Duration> {
-    let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let number: u64 = number.parse().ok()?;
-    let seconds = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let unit_at = rest.find(|character: char| !character.is_ascii_digit())?;
+        let number: u64 = rest.get(..unit_at)?.parse().ok()?;
+        rest = rest.get(unit_at..)?;
+        let unit_len = rest
+            .find(|character: char| character.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let millis = match rest.get(..unit_len)? {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60 * 1000,
+            "h" => 60 * 60 * 1000,
+            "d" => 24 * 60 * 60 * 1000,
+            "w" => 7 * 24 * 60 * 60 * 1000,
+            _ => return None,
+        };
+        rest = rest.get(unit_len..)?;
+        total = total.checked_add(Duration::from_millis(number.checked_mul(millis)?))?;
+    }
+    (!text.is_empty()).then_some(total)
 }
 
 #[cfg(test)]
@@ -126,6 +136,7 @@ mod tests {
         check("90s", seconds(90));
         check("2h", seconds(7200));
         check("1d", seconds(86_400));
+        check("1h30m", seconds(5400));
         check("500ms", Some(Since::Ago(Duration::from_millis(500))));
         check(
             "2026-01-08T12:30:00+02:00",

@@ -1,0 +1,36 @@
+pub(crate) mod agents;
+pub(crate) mod completions;
+pub(crate) mod daemon;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod events;
+pub(crate) mod init;
+pub(crate) mod profiles;
+pub(crate) mod providers;
+pub(crate) mod run;
+pub(crate) mod watch;
+
+use crate::cli::{Cli, Command};
+use crate::context::Context;
+use std::process::ExitCode;
+
+/// Does what was asked for; the exit code is 0 where nothing says otherwise.
+pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { global, command } = cli;
+    let context = || Context::new(&global);
+    let done = match command {
+        Command::Run(args) => return run::run(&context()?, args).await,
+        Command::Watch(args) => return watch::watch(&context()?, args).await,
+        Command::Doctor => return doctor::doctor(&context()?).await,
+        Command::Demo(args) => return demo::demo(args).await,
+        Command::DemoAgent(args) => return demo::agent::run(&args),
+        Command::Init(args) => init::init(&context()?, args).await,
+        Command::Events(args) => events::events(&context()?, args).await,
+        Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
+        Command::Agents(command) => agents::dispatch(&context()?, command).await,
+        Command::Providers(command) => providers::dispatch(&context()?, command).await,
+        Command::Daemon(command) => daemon::dispatch(&context()?, command).await,
+        Command::Completions(args) => completions::completions(&args),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}

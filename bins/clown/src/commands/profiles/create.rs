@@ -1,0 +1,94 @@
+use crate::context::Context;
+use crate::key_args::{self, KeyArgs};
+use crate::output::note;
+use anyhow::Context as _;
+use clap::Args;
+use clown_api::{CreateProfile, Profile};
+use clown_client::Client;
+use std::path::{Path, PathBuf};
+
+/// A new profile.
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// The profile's name
+    #[arg(value_parser = crate::cli::alias)]
+    alias: String,
+    /// The agent that it runs, such as claude
+    #[arg(long, value_name = "ID")]
+    agent: String,
+    /// Who answers the agent's requests, such as anthropic [default: self, the agent's own login]
+    #[arg(long, value_name = "ID")]
+    provider: Option<String>,
+    /// One of the provider's endpoints
+    #[arg(long, value_name = "ID")]
+    endpoint: Option<String>,
+    /// The model [default: the provider's, else the agent's]
+    #[arg(long)]
+    model: Option<String>,
+    /// A variable for the agent; may be given several times
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// An argument that stands before those of a run; may be given several times
+    #[arg(long, allow_hyphen_values = true)]
+    arg: Vec<String>,
+    /// Where the agent starts [default: the folder that it is run from]
+    #[arg(long, value_name = "DIR")]
+    working_dir: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// `NAME=value`.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=value".to_owned()),
+    }
+}
+
+pub(super) async fn create(
+    context: &Context,
+    client: &Client,
+    args: CreateArgs,
+) -> anyhow::Result<()> {
+    let mut request = CreateProfile::new(args.alias, args.agent);
+    request.provider_id = args.provider;
+    request.endpoint_id = args.endpoint;
+    request.model = args.model;
+    request.env = args.env.into_iter().collect();
+    request.args = args.arg;
+    request.working_dir = args.working_dir.as_deref().map(absolute).transpose()?;
+    request.key = args.key.read()?;
+    let profile = client.create_profile(&request).await?;
+    if context.output.is_json() {
+        return context.output.json(&profile);
+    }
+    say_created(&profile);
+    note(format_args!("Run it with: clown run {}", profile.alias));
+    Ok(())
+}
+
+/// What was made, and where its key is.
+pub(crate) fn say_created(profile: &Profile) {
+    let Profile {
+        alias,
+        agent_id,
+        provider_id,
+        ..
+    } = profile;
+    note(format_args!(
+        "Created profile {alias}: {agent_id} with {provider_id}."
+    ));
+    if let Some(key) = key_args::describe(profile) {
+        note(format_args!("Its key is {key}."));
+    }
+}
+
+fn absolute(dir: &Path) -> anyhow::Result<String> {
+    let absolute = std::path::absolute(dir)
+        .with_context(|| format!("cannot use {} as the working folder", dir.display()))?;
+    let text = absolute
+        .to_str()
+        .context("the working folder's name is not UTF-8")?;
+    Ok(text.to_owned())
+}

@@ -1,0 +1,84 @@
+mod create;
+mod edit;
+mod set;
+mod show;
+
+pub(crate) use create::say_created;
+
+use crate::context::Context;
+use crate::output::note;
+use clap::Subcommand;
+use clown_api::Profile;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfilesCommand {
+    /// List the profiles
+    List,
+    /// Create a profile
+    Create(create::CreateArgs),
+    /// Show one profile
+    Show {
+        /// The profile
+        #[arg(value_parser = crate::cli::alias)]
+        alias: String,
+    },
+    /// Open the profile's file in $VISUAL or $EDITOR
+    Edit {
+        /// The profile
+        #[arg(value_parser = crate::cli::alias)]
+        alias: String,
+    },
+    /// Change members of a profile
+    Set(set::SetArgs),
+    /// Delete a profile
+    Delete {
+        /// The profile
+        #[arg(value_parser = crate::cli::alias)]
+        alias: String,
+        /// Also delete what its agent has kept for it: settings, history, logins
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Print the variables that the profile sets, without secrets
+    Env {
+        /// The profile
+        #[arg(value_parser = crate::cli::alias)]
+        alias: String,
+    },
+}
+
+pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> anyhow::Result<()> {
+    let output = context.output;
+    let client = context.daemon().await?;
+    match command {
+        ProfilesCommand::List => show::list(output, client.profiles().await?),
+        ProfilesCommand::Create(args) => create::create(context, &client, args).await,
+        ProfilesCommand::Show { alias } => {
+            show::show(output, &client.profile(&alias).await?, &context.places)
+        }
+        ProfilesCommand::Edit { alias } => edit::edit(context, &client, &alias).await,
+        ProfilesCommand::Set(args) => set::set(context, &client, args).await,
+        ProfilesCommand::Delete { alias, purge } => {
+            client.delete_profile(&alias, purge).await?;
+            let kept = if purge {
+                ""
+            } else {
+                "; what its agent has kept for it stays"
+            };
+            note(format_args!("Deleted profile {alias}{kept}."));
+            Ok(())
+        }
+        ProfilesCommand::Env { alias } => show::env(output, &client.profile(&alias).await?),
+    }
+}
+
+/// Says what is wrong with the profile's file, where something is.
+fn note_fault(profile: &Profile) {
+    if let Some(fault) = &profile.fault {
+        note(format_args!(
+            "Profile {} cannot run: {}",
+            profile.alias,
+            show::fault(fault)
+        ));
+    }
+}

@@ -1,0 +1,194 @@
+use crate::event_line;
+use crate::key_args;
+use crate::local_time::LocalZone;
+use crate::output::Output;
+use crate::places::Places;
+use crate::table::{Table, printable};
+use anstyle::Effects;
+use clown_api::{List, Profile, ProfileFault};
+use clown_events::Timestamp;
+use serde_json::json;
+
+pub(super) fn list(output: Output, profiles: Vec<Profile>) -> anyhow::Result<()> {
+    if output.is_json() {
+        return output.json(&List::new(profiles));
+    }
+    let now = Timestamp::now();
+    let mut table = Table::new(&["ALIAS", "AGENT", "PROVIDER", "MODEL", "KEY", "LAST USED"]);
+    for profile in &profiles {
+        let key = profile.key.as_ref().map_or_else(String::new, |key| {
+            if key.set {
+                key.source.clone()
+            } else {
+                format!("{}, not set", key.source)
+            }
+        });
+        table.row([
+            profile.alias.clone(),
+            profile.agent_id.clone(),
+            profile.provider_id.clone(),
+            profile
+                .model
+                .clone()
+                .unwrap_or_else(|| "default".to_owned()),
+            key,
+            profile
+                .last_used
+                .map_or_else(|| "never".to_owned(), |moment| ago(moment, now)),
+        ]);
+    }
+    table.print(output)?;
+    if profiles.is_empty() {
+        crate::output::note("There is no profile yet. `clown init` makes a first one.");
+    }
+    profiles.iter().for_each(super::note_fault);
+    Ok(())
+}
+
+pub(super) fn show(output: Output, profile: &Profile, places: &Places) -> anyhow::Result<()> {
+    if output.is_json() {
+        return output.json(profile);
+    }
+    let bold = anstyle::Style::new().effects(Effects::BOLD);
+    output.line(output.paint(bold, printable(&profile.alias)))?;
+    let zone = LocalZone::of_this_machine();
+    let moment = |moment: Timestamp| {
+        let shown = zone.show(moment);
+        format!("{} {}", shown.date, shown.time)
+    };
+    let file = places.profile_file(&profile.alias);
+    let env = profile
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), shown_value(name, value)));
+    let mut lines = vec![
+        ("agent", Some(profile.agent_id.clone())),
+        ("provider", Some(profile.provider_id.clone())),
+        ("endpoint", profile.endpoint_id.clone()),
+        ("model", profile.model.clone()),
+        ("key", key_args::describe(profile)),
+        (
+            "arguments",
+            (!profile.args.is_empty()).then(|| profile.args.join(" ")),
+        ),
+        ("folder", profile.working_dir.clone()),
+    ];
+    lines.extend(env.map(|(name, value)| ("variable", Some(format!("{name}={value}")))));
+    lines.extend([
+        ("created", Some(moment(profile.created_at))),
+        ("changed", Some(moment(profile.updated_at))),
+        ("last used", profile.last_used.map(moment)),
+        ("file", file.is_file().then(|| file.display().to_string())),
+        ("fault", profile.fault.as_ref().map(fault)),
+    ]);
+    for (name, value) in lines {
+        if let Some(value) = value {
+            output.line(format_args!("  {name:12}{}", printable(&value)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The variables that the profile itself names. What the agent gets besides is made when it runs.
+pub(super) fn env(output: Output, profile: &Profile) -> anyhow::Result<()> {
+    if output.is_json() {
+        let env: serde_json::Map<_, _> = profile
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), shown_value(name, value).into()))
+            .collect();
+        return output.json(&json!({"alias": profile.alias, "env": env, "key": profile.key}));
+    }
+    for (name, value) in &profile.env {
+        let value = shown_value(name, value);
+        output.line(format_args!("{}={}", printable(name), printable(&value)))?;
+    }
+    if let Some(key) = key_args::describe(profile) {
+        crate::output::note(format_args!("The key is {key}."));
+    }
+    Ok(())
+}
+
+/// What is wrong with a profile's file, where, and what to do.
+pub(super) fn fault(fault: &ProfileFault) -> String {
+    let mut text = fault.path.clone();
+    for place in [fault.line, fault.column].into_iter().flatten() {
+        text.push_str(&format!(":{place}"));
+    }
+    format!("{text}: {}", fault.message)
+}
+
+/// Values of variables that are named like secrets are not shown.
+fn shown_value(name: &str, value: &str) -> String {
+    const SECRET_WORDS: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
+
+    let name = name.to_ascii_uppercase();
+    let is_secret = SECRET_WORDS.iter().any(|word| {
+        // A limit on tokens is no secret.
+        name.split('_').any(|part| part == *word)
+    });
+    if is_secret {
+        "********".to_owned()
+    } else {
+        value.to_owned()
+    }
+}
+
+fn ago(moment: Timestamp, now: Timestamp) -> String {
+    let millis = now
+        .unix_millis()
+        .saturating_sub(moment.unix_millis())
+        .max(0);
+    let secs = millis.unsigned_abs() / 1000;
+    if secs < 60 {
+        "now".to_owned()
+    } else {
+        format!("{} ago", event_line::duration(secs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_by_their_names() {
+        let check = |name: &str, hidden: bool| {
+            assert_eq!(shown_value(name, "value") != "value", hidden, "{name}");
+        };
+        check("ANTHROPIC_API_KEY", true);
+        check("github_token", true);
+        check("DB_PASSWORD", true);
+        check("MAX_THINKING_TOKENS", false);
+        check("KEYBOARD", false);
+        check("API_TIMEOUT_MS", false);
+    }
+
+    #[test]
+    fn faults_name_the_place_that_is_known() {
+        let check = |line: Option<usize>, column: Option<usize>, expected: &str| {
+            let message = "not TOML".to_owned();
+            let shown = fault(&ProfileFault {
+                path: "/p/a.toml".to_owned(),
+                line,
+                column,
+                message,
+            });
+            assert_eq!(shown, expected);
+        };
+        check(Some(3), Some(7), "/p/a.toml:3:7: not TOML");
+        check(Some(3), None, "/p/a.toml:3: not TOML");
+        check(None, None, "/p/a.toml: not TOML");
+    }
+
+    #[test]
+    fn times_past() {
+        let now: Timestamp = "2026-01-08T10:30:00Z".parse().unwrap();
+        let check = |moment: &str, expected: &str| {
+            assert_eq!(ago(moment.parse().unwrap(), now), expected);
+        };
+        check("2026-01-08T10:29:30Z", "now");
+        check("2026-01-08T10:31:00Z", "now");
+        check("2026-01-08T08:00:00Z", "2 h 30 min ago");
+    }
+}

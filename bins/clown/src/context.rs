@@ -1,0 +1,76 @@
+use crate::cli::GlobalArgs;
+use crate::failure::{Failure, NOT_REACHABLE, USAGE};
+use crate::launch;
+use crate::output::Output;
+use crate::places::Places;
+use clown_client::{Client, ClientError, DaemonAddress, Discovery};
+
+/// What a command works with: the folders, the daemon and the output.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) places: Places,
+    pub(crate) output: Output,
+    address: Option<DaemonAddress>,
+    no_start: bool,
+}
+
+impl Context {
+    pub(crate) fn new(args: &GlobalArgs) -> anyhow::Result<Self> {
+        let address = args
+            .daemon
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(str::parse::<DaemonAddress>)
+            .transpose()
+            .map_err(|error| Failure::new(USAGE, error.to_string()))?;
+        Ok(Self {
+            places: Places::resolve(args)?,
+            output: Output::new(args.json),
+            address,
+            no_start: args.no_start,
+        })
+    }
+
+    /// How the daemon is found: by the address that was given, else by its file.
+    pub(crate) fn discovery(&self) -> Discovery {
+        match &self.address {
+            Some(address) => Discovery::at(address.clone()),
+            None => Discovery::in_state_dir(&self.places.state_dir),
+        }
+    }
+
+    /// A client that takes the daemon as it is, running or not.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.discovery())
+    }
+
+    /// A client of a daemon that runs. It is started where that is allowed and needed.
+    pub(crate) async fn daemon(&self) -> anyhow::Result<Client> {
+        let client = self.client();
+        match client.health().await {
+            Ok(()) => Ok(client),
+            Err(error) if !error.is_not_reachable() => Err(error.into()),
+            Err(error) if self.no_start => Err(self.not_running(error, "--no-start was given")),
+            Err(error) if self.address.is_some() => {
+                Err(self.not_running(error, "with --daemon or CLOWN_DAEMON none is started"))
+            }
+            Err(_) => {
+                launch::start_in_background(&self.places, &client).await?;
+                Ok(client)
+            }
+        }
+    }
+
+    fn not_running(&self, error: ClientError, why_not_started: &str) -> anyhow::Error {
+        let failure = Failure::new(
+            NOT_REACHABLE,
+            format!("{why_not_started}; `clown daemon start` starts one"),
+        );
+        anyhow::Error::new(failure).context(format!("{:#}", anyhow::Error::new(error)))
+    }
+
+    /// Whether a daemon at a fixed address was asked for.
+    pub(crate) fn has_fixed_address(&self) -> bool {
+        self.address.is_some()
+    }
+}

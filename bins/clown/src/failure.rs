@@ -1,0 +1,94 @@
+use crate::output;
+use clown_client::ClientError;
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes that scripts go by.
+pub(crate) const FAILED: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const NOT_FOUND: u8 = 3;
+pub(crate) const CONFLICT: u8 = 4;
+pub(crate) const NOT_REACHABLE: u8 = 5;
+
+/// A failure that the command line itself found, with its exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Says on stderr what went wrong, and gives the exit code for it. Nothing is said when whoever
+/// read the output has gone.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if error.is::<output::Closed>() {
+        return ExitCode::SUCCESS;
+    }
+    output::note(format_args!("clown: {error:#}"));
+    ExitCode::from(exit_code(error))
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    error
+        .chain()
+        .find_map(|cause| {
+            if let Some(failure) = cause.downcast_ref::<Failure>() {
+                return Some(failure.code);
+            }
+            cause
+                .downcast_ref::<ClientError>()
+                .map(|error| match error {
+                    ClientError::NotFound(_) | ClientError::NotReachable { .. } => NOT_REACHABLE,
+                    ClientError::Problem(problem) if problem.status == 404 => NOT_FOUND,
+                    ClientError::Problem(problem) if problem.status == 409 => CONFLICT,
+                    ClientError::Problem(problem) if problem.code == "invalid_alias" => USAGE,
+                    _ => FAILED,
+                })
+        })
+        .unwrap_or(FAILED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+    use clown_api::Problem;
+
+    #[test]
+    fn exit_codes() {
+        let check = |error: anyhow::Error, expected: u8| {
+            assert_eq!(exit_code(&error), expected, "{error:#}");
+        };
+        let problem = |status| ClientError::Problem(Problem::new(status, "T", "c", "d"));
+        check(anyhow::anyhow!("x"), FAILED);
+        check(Failure::new(USAGE, "x").into(), USAGE);
+        check(problem(404).into(), NOT_FOUND);
+        check(problem(409).into(), CONFLICT);
+        check(problem(422).into(), FAILED);
+        check(
+            Err::<(), _>(problem(404)).context("while").unwrap_err(),
+            NOT_FOUND,
+        );
+        let discovery = clown_client::Discovery::in_state_dir("/nowhere");
+        check(
+            ClientError::from(discovery.find().unwrap_err()).into(),
+            NOT_REACHABLE,
+        );
+    }
+}
