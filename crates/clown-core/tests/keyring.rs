@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 const KEY: &str = "sk-from-the-keyring-42";
+/// What went wrong where only the machine can be at fault.
+const MACHINE: &str = "this machine runs tests";
 const STEP: &str = "CLOWN_KEYRING_TEST_STEP";
 const STATE: &str = "CLOWN_KEYRING_TEST_STATE";
 
@@ -43,9 +45,8 @@ fn a_key_outlives_the_process_that_stored_it() {
         step("other", &other),
         step("get", &ours),
         // The keyring keeps it on the disk, not in its memory.
-        format!(
-            "printf pass | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null"
-        ),
+        "printf pass | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null"
+            .to_string(),
         step("get", &ours),
         step("delete", &ours),
         step("gone", &ours),
@@ -134,29 +135,29 @@ fn step_without_session() {
 }
 
 fn own_program(step: &str, state: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = Command::new(std::env::current_exe().expect(MACHINE));
     command.env(STEP, step).env(STATE, state);
     command
 }
 
 fn in_session(folder: &Path, script: &str) -> Output {
     let runtime = folder.join("runtime");
-    std::fs::create_dir(&runtime).unwrap();
+    std::fs::create_dir(&runtime).expect(MACHINE);
     std::fs::set_permissions(
         &runtime,
         std::os::unix::fs::PermissionsExt::from_mode(0o700),
     )
-    .unwrap();
+    .expect(MACHINE);
     Command::new("dbus-run-session")
         .args(["--", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
+        .arg(std::env::current_exe().expect(MACHINE))
         .env("HOME", folder)
         .env("XDG_DATA_HOME", folder.join("data"))
         .env("XDG_RUNTIME_DIR", &runtime)
         .env_remove("DBUS_SESSION_BUS_ADDRESS")
         .stdin(Stdio::null())
         .output()
-        .unwrap()
+        .expect(MACHINE)
 }
 
 fn is_installed(program: &str) -> bool {
