@@ -1,1 +1,17 @@
-//! 
+//! The transport of Clown: HTTP and WebSocket, on loopback.
+//!
+//! It decodes a request, makes one call into `clown-core`, and encodes the answer. It decides
+//! nothing of the domain, reads no environment and no configuration.
+
+mod access;
+mod activity;
+pub mod duration;
+mod http;
+mod server;
+mod settings;
+mod since;
+mod stream;
+
+pub use access::AccessError;
+pub use server::{BindError, Server};
+pub use settings::{Limits, ServerSettings};

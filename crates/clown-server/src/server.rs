@@ -1,0 +1,174 @@
+use crate::access::{Access, AccessError};
+use crate::activity::Activity;
+use crate::http::Api;
+use crate::settings::ServerSettings;
+use crate::stream::{Stop, Streams};
+use clown_core::Seq;
+use clown_core::store::Store;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+/// A server that is bound to its address, and serves once [`Server::serve`] is called.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    api: Arc<Api>,
+}
+
+/// A server could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others on the network could connect, and there is no way yet to tell them apart.
+    #[error(
+        "{0} can be reached from other machines, and clownd cannot yet ask them for a credential: listen on 127.0.0.1 or [::1]"
+    )]
+    NotLoopback(SocketAddr),
+    /// A configured host or origin is none.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+/// The most bytes of a request's head, and of its body at a time.
+const HTTP_BUFFER: usize = 32 << 10;
+
+impl Server {
+    /// Listens on the address of `settings`. What connects waits until [`Server::serve`].
+    pub async fn bind(settings: ServerSettings, store: Arc<Store>) -> Result<Self, BindError> {
+        let access = Access::new(&settings.hosts, &settings.origins)?;
+        if !settings.listen.ip().is_loopback() {
+            return Err(BindError::NotLoopback(settings.listen));
+        }
+        let failed = |source| BindError::Listen {
+            address: settings.listen,
+            source,
+        };
+        let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let limits = Arc::new(settings.limits);
+        let activity = Arc::new(Activity::new());
+        let streams = Arc::new(Streams::new(
+            Arc::clone(&store),
+            Arc::clone(&limits),
+            Arc::clone(&activity),
+        ));
+        let api = Api {
+            store,
+            streams,
+            access,
+            activity,
+            limits,
+        };
+        Ok(Self {
+            listener,
+            address,
+            api: Arc::new(api),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` gives the number of the last event. Then every stream gets all events
+    /// up to that one and is closed (1001), requests in work are finished, and this returns; all
+    /// of it within a few seconds.
+    pub async fn serve(self, stop: impl Future<Output = Seq>) {
+        let (closing, closed) = watch::channel(false);
+        let slots = Arc::new(Semaphore::new(self.api.limits.requests));
+        let last = tokio::select! {
+            last = stop => last,
+            never = self.accept(&slots, &closed) => match never {},
+        };
+        let until = Instant::now() + self.api.limits.stop_within;
+        // From here on nobody can connect.
+        drop(self.listener);
+        closing.send_replace(true);
+        let all = u32::try_from(self.api.limits.requests).unwrap_or(u32::MAX);
+        let requests = tokio::time::timeout_at(until, slots.acquire_many(all));
+        let ((), requests) = tokio::join!(self.api.streams.stop(Stop { last, until }), requests);
+        if requests.is_err() {
+            tracing::warn!("some requests were not done in time");
+        }
+    }
+
+    async fn accept(&self, slots: &Arc<Semaphore>, closed: &watch::Receiver<bool>) -> Infallible {
+        loop {
+            // A client that finds no slot waits in the kernel's queue.
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+                std::future::pending().await
+            };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let api = Arc::clone(&self.api);
+                    let closed = closed.clone();
+                    tokio::spawn(async move {
+                        serve_requests(stream, api, closed).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, or a client that left at once. The pause is so that
+                    // the former does not keep a processor busy.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Answers requests of one connection until it ends or becomes an event stream.
+async fn serve_requests(stream: TcpStream, api: Arc<Api>, mut closed: watch::Receiver<bool>) {
+    // Frames are small and wanted now.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot turn off the delay of small packets");
+    }
+    let timeout = api.limits.request_timeout;
+    let service = service_fn(move |request| {
+        let api = Arc::clone(&api);
+        async move { Ok::<_, Infallible>(api.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeout)
+        .max_buf_size(HTTP_BUFFER)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = Box::pin(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = until(&mut closed) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn until(closed: &mut watch::Receiver<bool>) {
+    // The sender is gone only when the server is, which is closed as well.
+    let _ = closed.wait_for(|closed| *closed).await;
+}

@@ -1,0 +1,423 @@
+//! One event stream: a cursor, a socket and one writer.
+
+use super::feed::{Fault, Feed, Fetched, Refill};
+use super::heartbeat::{Beat, Heartbeat};
+use super::outbox::Outbox;
+use super::rate::Rate;
+use super::socket::Socket;
+use super::unacknowledged::unacknowledged;
+use super::{Stop, answer};
+use crate::settings::Limits;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Message, WebSocket};
+
+/// While more than this waits that the client itself has caused, it is not read from: whoever
+/// sends pings without taking the answers stops itself.
+const CAUSED_BY_CLIENT: usize = 4 << 10;
+
+/// How many messages are read before others get their turn.
+const READS: usize = 16;
+
+const READ_BUFFER: usize = 4 << 10;
+
+pub(super) struct Connection {
+    socket: WebSocket<Socket>,
+    outbox: Outbox,
+    feed: Feed,
+    limits: Arc<Limits>,
+    heartbeat: Heartbeat,
+    rate: Rate,
+    stop: watch::Receiver<Option<Stop>>,
+    stop_by: Option<Instant>,
+    closing: Option<Closing>,
+    taken: Taken,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// A close frame has been sent or received; no other frame follows it.
+#[derive(Debug, Clone, Copy)]
+struct Closing {
+    until: Instant,
+    /// tungstenite cannot read on; what comes is thrown away.
+    deaf: bool,
+    /// Both sides have said it.
+    done: bool,
+}
+
+/// How much the peer has taken, and since when that stands.
+#[derive(Debug)]
+struct Taken {
+    sent: u64,
+    taken: u64,
+    since: Option<Instant>,
+}
+
+/// How a connection ends.
+#[derive(Debug)]
+enum End {
+    /// After a closing handshake, or its deadline.
+    Closed,
+    Dropped(&'static str),
+}
+
+/// What to wait for.
+enum Next {
+    /// Nothing: there is more to do.
+    Again,
+    Wait {
+        read: bool,
+        feed: bool,
+        deadline: Instant,
+    },
+}
+
+impl Connection {
+    /// `read_ahead` is what came right behind the handshake.
+    pub(super) fn new(
+        stream: TcpStream,
+        read_ahead: Vec<u8>,
+        feed: Feed,
+        limits: Arc<Limits>,
+        stop: watch::Receiver<Option<Stop>>,
+    ) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(2 * limits.message_bytes + READ_BUFFER)
+            .max_message_size(Some(limits.message_bytes))
+            .max_frame_size(Some(limits.message_bytes));
+        let now = Instant::now();
+        Self {
+            socket: WebSocket::from_partially_read(
+                Socket::new(stream),
+                read_ahead,
+                Role::Server,
+                Some(config),
+            ),
+            outbox: Outbox::default(),
+            feed,
+            heartbeat: Heartbeat::new(limits.ping_every.clone(), limits.pong_within, now),
+            rate: Rate::new(limits.messages_per_second, now),
+            limits,
+            stop,
+            stop_by: None,
+            closing: None,
+            taken: Taken {
+                sent: 0,
+                taken: 0,
+                since: None,
+            },
+            timer: Box::pin(tokio::time::sleep_until(now)),
+        }
+    }
+
+    /// Serves the stream until its end.
+    pub(super) async fn run(mut self) {
+        let end = loop {
+            match self.step(Instant::now()) {
+                Err(end) => break end,
+                Ok(Next::Again) => tokio::task::yield_now().await,
+                Ok(Next::Wait {
+                    read,
+                    feed,
+                    deadline,
+                }) => {
+                    if let Some(fetched) = self.wait(read, feed, deadline).await {
+                        self.take_page(fetched);
+                    }
+                }
+            }
+        };
+        match end {
+            End::Dropped(why) => tracing::debug!(why, "event stream dropped"),
+            End::Closed => {
+                tracing::debug!("event stream closed");
+                // What is sent goes out after this; an error means that the peer is gone already.
+                let _ = self.socket.into_inner().into_stream().shutdown().await;
+            }
+        }
+    }
+
+    /// Does all that can be done now.
+    fn step(&mut self, now: Instant) -> Result<Next, End> {
+        if self.stop_by.is_none()
+            && let Some(stop) = *self.stop.borrow_and_update()
+        {
+            self.feed.end_after(stop.last);
+            self.stop_by = Some(stop.until);
+        }
+        let more_to_read = self.receive(now)?;
+        let mut refill = None;
+        if self.feeds() {
+            let result = self.feed.refill(&mut self.outbox, now);
+            if result == Refill::Ended {
+                self.close(CloseCode::Away, "the daemon is stopping", now);
+            }
+            refill = Some(result);
+        }
+        self.beat(now)?;
+        self.send(now)?;
+        if self.stop_by.is_some_and(|until| until <= now) {
+            return Err(End::Dropped("took too long while the daemon was stopping"));
+        }
+        if let Some(closing) = self.closing {
+            let sent = self.outbox.is_empty();
+            if (closing.done && sent) || closing.until <= now {
+                return Err(End::Closed);
+            }
+        }
+        // The feed wakes this stream only once it has said that it has nothing more.
+        let more_to_feed =
+            self.feeds() && !matches!(refill, Some(Refill::CaughtUp | Refill::Reading));
+        if more_to_read || more_to_feed {
+            return Ok(Next::Again);
+        }
+        Ok(Next::Wait {
+            read: self.reads(),
+            feed: self.feeds(),
+            deadline: self.deadline(),
+        })
+    }
+
+    async fn wait(
+        &mut self,
+        read: bool,
+        feed: bool,
+        deadline: Instant,
+    ) -> Option<Result<Fetched, Fault>> {
+        let interest = match (read, self.outbox.is_empty()) {
+            (true, true) => Interest::READABLE,
+            (true, false) => Interest::READABLE | Interest::WRITABLE,
+            (false, _) => Interest::WRITABLE,
+        };
+        let sends = !self.outbox.is_empty();
+        // A timer that fires too early does no harm, and to set it anew each time costs more.
+        if self.timer.deadline() > deadline || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(deadline);
+        }
+        tokio::select! {
+            fetched = self.feed.ready(), if feed => fetched,
+            // An error shows again, and in more detail, when the socket is read or written.
+            _ = self.socket.get_ref().stream().ready(interest), if read || sends => None,
+            // The sender is gone only when the server is, which ends this task too.
+            _ = self.stop.changed(), if self.stop_by.is_none() => None,
+            () = &mut self.timer => None,
+        }
+    }
+
+    fn take_page(&mut self, fetched: Result<Fetched, Fault>) {
+        let now = Instant::now();
+        match fetched {
+            Ok(page) => self.feed.accept(page, &mut self.outbox),
+            Err(Fault::Lost) => {
+                self.close(
+                    CloseCode::Again,
+                    "too slow: the next events are no longer retained",
+                    now,
+                );
+            }
+            Err(Fault::Store(error)) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot read the journal"
+                );
+                self.close(CloseCode::Error, "the journal cannot be read", now);
+            }
+            Err(Fault::Cancelled) => self.close(CloseCode::Away, "the daemon is stopping", now),
+        }
+    }
+
+    /// Whether events may go into the outbox.
+    fn feeds(&self) -> bool {
+        self.closing.is_none() && self.outbox.wants_events()
+    }
+
+    fn reads(&self) -> bool {
+        self.outbox.caused_by_client() <= CAUSED_BY_CLIENT
+            && !self.closing.is_some_and(|closing| closing.done)
+    }
+
+    /// Reads what the client has sent. True when there is more.
+    fn receive(&mut self, now: Instant) -> Result<bool, End> {
+        for _ in 0..READS {
+            if !self.reads() {
+                return Ok(false);
+            }
+            let read = match self.closing {
+                Some(Closing { deaf: true, .. }) => self.discard(),
+                _ => self.socket.read(),
+            };
+            let blocked =
+                matches!(&read, Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock);
+            let handled = if blocked {
+                Ok(())
+            } else {
+                self.handle(read, now)
+            };
+            let written = self.socket.get_mut().take_written();
+            self.outbox.push_control(&written);
+            handled?;
+            if blocked {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn handle(&mut self, read: Result<Message, Error>, now: Instant) -> Result<(), End> {
+        match read {
+            Ok(Message::Text(text)) if self.closing.is_none() => {
+                let allowed = self.rate.allow(now);
+                let frame = answer::answer(&mut self.feed, text.as_str(), allowed);
+                self.outbox.push_answer(frame);
+            }
+            Ok(Message::Binary(_)) if self.closing.is_none() => {
+                self.close(
+                    CloseCode::Unsupported,
+                    "only text messages are understood",
+                    now,
+                );
+            }
+            Ok(Message::Pong(_)) => self.heartbeat.answered(now),
+            Ok(Message::Close(_)) => {
+                self.outbox.drop_waiting();
+                self.start_closing(now);
+            }
+            // tungstenite answers pings; what comes after a close frame has no meaning.
+            Ok(_) => {}
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                self.start_closing(now);
+                if let Some(closing) = &mut self.closing {
+                    closing.done = true;
+                }
+            }
+            Err(Error::Capacity(_)) => self.fail(CloseCode::Size, "the message is too large", now),
+            Err(Error::Utf8(_)) => self.fail(CloseCode::Invalid, "the message is not UTF-8", now),
+            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))
+            | Err(Error::Io(_)) => {
+                return Err(End::Dropped("the client is gone"));
+            }
+            Err(Error::Protocol(error)) => {
+                tracing::debug!(%error, "client breaks the protocol");
+                self.fail(CloseCode::Protocol, "not a WebSocket message", now);
+            }
+            Err(_) => return Err(End::Dropped("the socket failed")),
+        }
+        Ok(())
+    }
+
+    /// Reads without a look; the end of it is the end of the connection.
+    fn discard(&mut self) -> Result<Message, Error> {
+        let mut buffer = [0; READ_BUFFER];
+        match self.socket.get_ref().stream().try_read(&mut buffer)? {
+            0 => Err(Error::ConnectionClosed),
+            _ => Ok(Message::Pong(Bytes::new())),
+        }
+    }
+
+    /// Sends a close frame behind what is begun, and nothing else after it.
+    fn close(&mut self, code: CloseCode, reason: &'static str, now: Instant) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.outbox.drop_waiting();
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
+        // It is written to memory, and fails only when it was said before.
+        let _ = self.socket.close(Some(frame));
+        let written = self.socket.get_mut().take_written();
+        self.outbox.push_control(&written);
+        self.start_closing(now);
+    }
+
+    fn fail(&mut self, code: CloseCode, reason: &'static str, now: Instant) {
+        self.close(code, reason, now);
+        if let Some(closing) = &mut self.closing {
+            closing.deaf = true;
+        }
+    }
+
+    fn start_closing(&mut self, now: Instant) {
+        let until = now + self.limits.close_within;
+        self.closing.get_or_insert(Closing {
+            until,
+            deaf: false,
+            done: false,
+        });
+    }
+
+    fn send(&mut self, now: Instant) -> Result<(), End> {
+        let stream = self.socket.get_ref().stream();
+        let sent = self
+            .outbox
+            .send(|pieces| stream.try_write_vectored(pieces))
+            .map_err(|_| End::Dropped("the client is gone"))?;
+        self.taken.sent += sent as u64;
+        if !self.outbox.is_empty() {
+            return self.check_taken(now);
+        }
+        if sent > 0 {
+            self.taken.since = None;
+        }
+        Ok(())
+    }
+
+    /// Drops a client that takes nothing while something waits for it.
+    fn check_taken(&mut self, now: Instant) -> Result<(), End> {
+        let unacknowledged = unacknowledged(self.socket.get_ref().stream()) as u64;
+        let taken = self.taken.sent.saturating_sub(unacknowledged);
+        let since = *self.taken.since.get_or_insert(now);
+        if taken > self.taken.taken {
+            self.taken.taken = taken;
+            self.taken.since = Some(now);
+        } else if now.duration_since(since) >= self.limits.stall {
+            return Err(End::Dropped("the client takes nothing"));
+        }
+        Ok(())
+    }
+
+    fn beat(&mut self, now: Instant) -> Result<(), End> {
+        let outbox = &self.outbox;
+        let stream = self.socket.get_ref().stream();
+        let mut waits = false;
+        let beat = self.heartbeat.tick(now, || {
+            waits = !outbox.is_empty() || unacknowledged(stream) > 0;
+            waits
+        });
+        match beat {
+            // What the kernel holds for a peer that takes nothing counts too.
+            Beat::Nothing if waits => self.check_taken(now),
+            Beat::Nothing => Ok(()),
+            Beat::Ping => {
+                // It is written to memory, and fails only behind a close frame.
+                let _ = self.socket.send(Message::Ping(Bytes::new()));
+                let written = self.socket.get_mut().take_written();
+                self.outbox.push_control(&written);
+                Ok(())
+            }
+            Beat::Dead => Err(End::Dropped("the client does not answer a ping")),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let since = self.taken.since.filter(|_| !self.outbox.is_empty());
+        let stalled = since.map(|since| since + self.limits.stall);
+        let closed = self.closing.map(|closing| closing.until);
+        let place = self.feed.deadline().filter(|_| self.feeds());
+        [stalled, closed, self.stop_by, place]
+            .into_iter()
+            .flatten()
+            .fold(self.heartbeat.deadline(), Instant::min)
+    }
+}
