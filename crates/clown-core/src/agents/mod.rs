@@ -1,12 +1,20 @@
 //! The coding agents: their manifests, ours and people's own, and which of them this machine has.
 
+mod find;
 mod manifest;
+mod probe;
+mod rows;
+mod service;
 mod template;
+mod watch;
 
+pub use find::{Fingerprint, Found, find, program};
 pub use manifest::{
     AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, Pattern, RelativePath,
     VariableName, VersionCommand,
 };
+pub use probe::{UNKNOWN_VERSION, probe_version};
+pub use service::{AgentError, AgentSettings, AgentStatus, Agents};
 pub use template::{SecretTemplate, Template, Variables};
 
 use crate::providers::Catalog;

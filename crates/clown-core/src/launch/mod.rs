@@ -11,7 +11,7 @@ mod written;
 
 pub use error::{LaunchError, MergeError};
 pub use merge::apply;
-pub use plan::{LaunchInput, effective_model, plan, shared_format};
+pub use plan::{LaunchInput, check, effective_model, plan, shared_format};
 
 use crate::agents::FileKind;
 use serde_json::Value;

@@ -49,7 +49,7 @@ pub fn plan(
     provider: &ProviderManifest,
     input: &LaunchInput<'_>,
 ) -> Result<LaunchPlan, LaunchError> {
-    let target = Target::choose(agent, provider, input)?;
+    let target = Target::choose(agent, provider, input.endpoint_id, input.providers)?;
     let key = if provider.is_own_login() {
         None
     } else {
@@ -102,6 +102,16 @@ pub fn plan(
     })
 }
 
+/// Whether `agent` can be started with `provider` at all; `providers` are what can be proposed.
+pub fn check(
+    agent: &AgentManifest,
+    provider: &ProviderManifest,
+    endpoint_id: Option<&str>,
+    providers: &[Arc<ProviderManifest>],
+) -> Result<(), LaunchError> {
+    Target::choose(agent, provider, endpoint_id, providers).map(drop)
+}
+
 /// The model of a run: the profile's, else the provider's, else the agent's own default.
 pub fn effective_model<'a>(
     agent: &'a AgentManifest,
@@ -147,9 +157,10 @@ impl<'a> Target<'a> {
     fn choose(
         agent: &AgentManifest,
         provider: &'a ProviderManifest,
-        input: &LaunchInput<'_>,
+        endpoint_id: Option<&str>,
+        providers: &[Arc<ProviderManifest>],
     ) -> Result<Option<Self>, LaunchError> {
-        let named = match input.endpoint_id {
+        let named = match endpoint_id {
             Some(id) => Some(find_endpoint(provider, id)?),
             None => None,
         };
@@ -159,7 +170,7 @@ impl<'a> Target<'a> {
         let no_shared_format = || LaunchError::NoSharedFormat {
             agent: agent.id.as_str().to_owned(),
             provider: provider.id.as_str().to_owned(),
-            working: working_providers(agent, input.providers),
+            working: working_providers(agent, providers),
         };
         let format = shared_format(agent, provider).ok_or_else(no_shared_format)?;
         if let Some(endpoint) = named {
