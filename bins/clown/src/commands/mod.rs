@@ -12,6 +12,7 @@ pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::context::Context;
+use crate::output::Output;
 use std::process::ExitCode;
 
 /// Does what was asked for; the exit code is 0 where nothing says otherwise.
@@ -22,7 +23,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => return run::run(&context()?, args).await,
         Command::Watch(args) => return watch::watch(&context()?, args).await,
         Command::Doctor => return doctor::doctor(&context()?).await,
-        Command::Demo(args) => return demo::demo(args).await,
+        Command::Demo(_) => return demo::demo(Output::new(global.json)).await,
         Command::DemoAgent(args) => return demo::agent::run(&args),
         Command::Init(args) => init::init(&context()?, args).await,
         Command::Events(args) => events::events(&context()?, args).await,

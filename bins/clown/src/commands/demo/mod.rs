@@ -1,12 +1,260 @@
 pub(crate) mod agent;
+mod stage;
 
+use crate::event_line::EventLines;
+use crate::output::{Output, note};
+use anstyle::Effects;
+use anyhow::Context as _;
 use clap::Args;
+use clown_client::{EventStream, Since, StreamItem, StreamOptions};
+use clown_events::EventKind;
+use stage::Stage;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How long each step may take before the demo is given up.
+const STEP_LIMIT: Duration = Duration::from_secs(10);
+
+/// A moment to read each step, for people.
+const PACE: Duration = Duration::from_millis(400);
+
+/// The profile that the demo makes, and its models.
+const ALIAS: &str = "demo";
+const FIRST_MODEL: &str = "small-1";
+const SECOND_MODEL: &str = "large-2";
 
 /// The demo takes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {}
 
-pub(crate) async fn demo(_args: DemoArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("there is no demo yet")
+/// Plays every event that there is, each caused by what it tells of, in a world of its own. The
+/// person's own folders and daemon are not touched, and nothing is left behind.
+pub(crate) async fn demo(output: Output) -> anyhow::Result<ExitCode> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let mut hangups = signal(SignalKind::hangup())?;
+    // Whatever ends this, the stage is struck when it is dropped.
+    let mut stage = Stage::set()?;
+    tokio::select! {
+        biased;
+        _ = interrupts.recv() => Ok(ExitCode::from(130)),
+        _ = terminations.recv() => Ok(ExitCode::from(143)),
+        _ = hangups.recv() => Ok(ExitCode::from(129)),
+        outcome = play(output, &mut stage) => outcome.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
+    let caption = Caption::new(output);
+
+    caption
+        .say(
+            "A daemon starts, in a temporary folder of its own.",
+            "clownd",
+        )
+        .await?;
+    stage.start_daemon().await?;
+    let options = StreamOptions {
+        since: Some(Since::Seq(0)),
+        keepalive: true,
+        ..StreamOptions::default()
+    };
+    let stream = EventStream::new(stage.discovery(), options);
+    let mut show = Show {
+        output,
+        lines: EventLines::new(output),
+        stream,
+    };
+    show.until(EventKind::DaemonStarted).await?;
+
+    caption
+        .say(
+            "It finds the coding agents on the PATH: here a make-believe one.",
+            "",
+        )
+        .await?;
+    show.until(EventKind::AgentDetected).await?;
+
+    let create = [
+        "profiles",
+        "create",
+        ALIAS,
+        "--agent",
+        agent::ID,
+        "--model",
+        FIRST_MODEL,
+    ];
+    caption
+        .say(
+            "A profile binds an agent to a provider and a model.",
+            &command(&create),
+        )
+        .await?;
+    stage.clown(&create).await?;
+    show.until(EventKind::ProfileCreated).await?;
+
+    let edit = format!("sed -i s/{FIRST_MODEL}/{SECOND_MODEL}/ profiles/{ALIAS}.toml");
+    caption
+        .say(
+            "Profiles are files. An edit by hand counts like any other.",
+            &edit,
+        )
+        .await?;
+    stage.edit_profile(ALIAS, FIRST_MODEL, SECOND_MODEL)?;
+    show.until(EventKind::ProfileUpdated).await?;
+
+    let run = ["run", ALIAS, "--", "Say hello"];
+    caption
+        .say(
+            "The agent runs, as a process of its own.",
+            "clown run demo -- 'Say hello'",
+        )
+        .await?;
+    show.run(stage, &run).await?;
+
+    caption.say("The agent is upgraded.", "").await?;
+    stage.install_agent(agent::SECOND_VERSION)?;
+    stage.clown(&["agents", "detect"]).await?;
+    show.until(EventKind::AgentUpdated).await?;
+
+    let delete = ["profiles", "delete", ALIAS];
+    caption
+        .say("The profile is deleted.", &command(&delete))
+        .await?;
+    stage.clown(&delete).await?;
+    show.until(EventKind::ProfileDeleted).await?;
+
+    let stop = ["daemon", "stop"];
+    caption
+        .say("The daemon stops, and says so first.", &command(&stop))
+        .await?;
+    tokio::try_join!(
+        stage.clown(&stop),
+        show.until(EventKind::DaemonShuttingDown)
+    )?;
+    stage.daemon_ended().await?;
+
+    note(
+        "\nThat was all of it, and nothing is left behind. Now the real thing:\n\
+         \x20 clown init       makes your first profile\n\
+         \x20 clown run NAME   runs its agent in this terminal\n\
+         \x20 clown watch      shows what happens, in another one",
+    );
+    Ok(())
+}
+
+fn command(args: &[&str]) -> String {
+    format!("clown {}", args.join(" "))
+}
+
+/// Says what comes next, and leaves people the time to read it.
+struct Caption {
+    output: Output,
+    pace: Duration,
+}
+
+impl Caption {
+    fn new(output: Output) -> Self {
+        let is_watched = std::io::stdout().is_terminal();
+        Self {
+            output,
+            pace: if is_watched { PACE } else { Duration::ZERO },
+        }
+    }
+
+    async fn say(&self, text: &str, command: &str) -> anyhow::Result<()> {
+        sleep(self.pace).await;
+        if self.output.is_json() {
+            note(text);
+        } else {
+            let bold = anstyle::Style::new().effects(Effects::BOLD);
+            let text = self.output.paint(bold, text);
+            let typed = if command.is_empty() {
+                String::new()
+            } else {
+                format!("\n$ {command}")
+            };
+            self.output.line(format_args!("\n{text}{typed}"))?;
+        }
+        sleep(self.pace).await;
+        Ok(())
+    }
+}
+
+/// The live stream on the screen.
+struct Show {
+    output: Output,
+    lines: EventLines,
+    stream: EventStream,
+}
+
+impl Show {
+    /// Prints what happens, up to and with an event of this kind.
+    async fn until(&mut self, kind: EventKind) -> anyhow::Result<()> {
+        let deadline = Instant::now() + STEP_LIMIT;
+        while timeout_at(deadline, self.next())
+            .await
+            .with_context(|| format!("the demo waited for {kind} in vain"))??
+            != Some(kind)
+        {}
+        Ok(())
+    }
+
+    /// Prints the next event, if that is what the stream has next, and says which it was.
+    async fn next(&mut self) -> anyhow::Result<Option<EventKind>> {
+        match self.stream.next().await? {
+            StreamItem::Event(received) => {
+                if self.output.is_json() {
+                    self.output.line(&received.text)?;
+                } else {
+                    self.lines.print(&received.envelope)?;
+                }
+                Ok(received.envelope.event.kind())
+            }
+            StreamItem::Disconnected { reason, .. } => {
+                anyhow::bail!("the demo lost its daemon: {reason}")
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Runs the agent, with what it prints and what happens on one screen.
+    async fn run(&mut self, stage: &Stage, args: &[&str]) -> anyhow::Result<()> {
+        let deadline = Instant::now() + STEP_LIMIT;
+        let mut child = stage.spawn(args)?;
+        let printed = child
+            .take_output()
+            .context("the agent's output cannot be read")?;
+        let mut printed = BufReader::new(printed).lines();
+        let (mut is_printing, mut has_stopped) = (true, false);
+        while is_printing || !has_stopped {
+            let step = async {
+                tokio::select! {
+                    line = printed.next_line(), if is_printing => match line? {
+                        Some(line) => self.print_agents(&line)?,
+                        None => is_printing = false,
+                    },
+                    kind = self.next() => has_stopped |= kind? == Some(EventKind::ProfileStopped),
+                }
+                anyhow::Ok(())
+            };
+            timeout_at(deadline, step)
+                .await
+                .context("the demo waited for the agent in vain")??;
+        }
+        child.succeeded().await
+    }
+
+    fn print_agents(&self, line: &str) -> anyhow::Result<()> {
+        if self.output.is_json() {
+            return Ok(());
+        }
+        let dimmed = anstyle::Style::new().effects(Effects::DIMMED);
+        self.output
+            .line(self.output.paint(dimmed, format_args!("  │ {line}")))
+    }
 }

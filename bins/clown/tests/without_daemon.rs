@@ -1,0 +1,156 @@
+//! What the command line does where there is no daemon.
+#![expect(clippy::unwrap_used, reason = "a helper of the tests fails the test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A world with a `clownd` that ends at once.
+fn world(script: &str) -> TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = tempfile::tempdir().unwrap();
+    let bin = world.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let daemon = bin.join("clownd");
+    fs::write(&daemon, format!("#!/bin/sh\n{script}")).unwrap();
+    fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
+    world
+}
+
+/// The command line in this world and none other.
+fn clown(world: &TempDir, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clown"));
+    command
+        .args(line.split(' ').filter(|word| !word.is_empty()))
+        .env_clear()
+        .env("HOME", world.path())
+        .env("PATH", world.path().join("bin"))
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(world: &TempDir, line: &str) -> Output {
+    clown(world, line).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn check(line: &str, code: i32, part: &str) {
+    let world = world("");
+    let output = run(&world, line);
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{line}: {}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains(part),
+        "{line}: {}",
+        stderr(&output)
+    );
+    assert!(!world.path().join(".local/state/clown/daemon.json").exists());
+}
+
+#[test]
+fn exit_codes_and_what_is_said() {
+    check("daemon status", 5, "clown daemon start");
+    check("--no-start profiles list", 5, "--no-start");
+    check("watch --no-start", 5, "--no-start");
+    check("--daemon 127.0.0.1:1 profiles list", 5, "127.0.0.1:1");
+    check("--daemon nonsense profiles list", 2, "HOST:PORT");
+    check("daemon stop", 0, "No daemon runs");
+    check("daemon logs", 3, "clownd.log");
+    check("init", 2, "--yes");
+    check("run ../etc", 2, "alias");
+    check("", 2, "Usage");
+}
+
+#[test]
+fn a_status_for_programs_is_json() {
+    let world = world("");
+    let output = run(&world, "daemon status --json");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value, serde_json::json!({"running": false}));
+}
+
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    let world = world("");
+    for line in ["completions bash", "doctor", "daemon install"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = clown(&world, line).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "", "{line}");
+    }
+}
+
+#[test]
+fn a_unit_file_is_written_again_and_a_foreign_one_is_left() {
+    let world = world("");
+    let unit = world.path().join(".config/systemd/user/clownd.service");
+    for _ in 0..2 {
+        let output = run(&world, "daemon install");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = fs::read_to_string(&unit).unwrap();
+        let state = world.path().join(".local/state/clown");
+        assert!(text.contains(state.to_str().unwrap()), "{text}");
+    }
+    fs::write(&unit, "[Unit]\n").unwrap();
+    let output = run(&world, "daemon install");
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(&unit).unwrap(), "[Unit]\n");
+}
+
+#[test]
+fn the_doctor_changes_nothing_and_fails_where_something_is_wrong() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = world("");
+    let state = world.path().join("state");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    let line = format!("doctor --json --state-dir {}", state.display());
+    let output = run(&world, &line);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let open = report["items"].as_array().unwrap().iter().find(|item| {
+        item["verdict"] == "fail" && item["what"].as_str().unwrap().contains("open to others")
+    });
+    let todo = open.unwrap()["todo"].as_str().unwrap();
+    assert_eq!(todo, format!("chmod 700 {}", state.display()));
+    assert_eq!(entries(&state), 0);
+}
+
+fn entries(dir: &Path) -> usize {
+    fs::read_dir(dir).unwrap().count()
+}
+
+/// A daemon that ends at once is told with its own last words, and soon.
+#[test]
+fn a_daemon_that_does_not_start_is_explained() {
+    let world = world(
+        "echo \"$CLOWN_BACKGROUND $*\" > \"$4/clownd.log\"\n\
+         echo 'cannot listen: the port is taken' >> \"$4/clownd.log\"\nexit 3\n",
+    );
+    // The program under test must not find a real daemon beside itself.
+    let own = world.path().join("bin/clown");
+    fs::copy(env!("CARGO_BIN_EXE_clown"), &own).unwrap();
+    let mut command = Command::new(own);
+    command
+        .args(["profiles", "list"])
+        .env_clear()
+        .env("HOME", world.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = stderr(&output);
+    assert!(said.contains("the port is taken"), "{said}");
+    assert!(said.contains("1 --config-dir"), "{said}");
+    assert!(said.contains("--idle-timeout 15m"), "{said}");
+}
