@@ -6,6 +6,7 @@
 pub mod agents;
 mod alias;
 pub mod bus;
+mod composition;
 pub mod files;
 pub mod journal;
 pub mod keys;
@@ -14,9 +15,12 @@ pub mod manifests;
 pub mod process;
 pub mod profiles;
 pub mod providers;
+mod rules;
 pub mod runs;
 mod seq;
 pub mod store;
 
 pub use alias::{Alias, InvalidAlias};
+pub use composition::{Core, CoreError, CoreSettings, PrepareError, RunRequest, Snapshot};
+pub use rules::Catalogue;
 pub use seq::Seq;

@@ -1,0 +1,471 @@
+//! All services together.
+
+use crate::agents::{AgentSettings, AgentStatus, Agents};
+use crate::journal::{self, Retention};
+use crate::keys::{Environment, KeyError, KeyResolver, KeyStore};
+use crate::launch::{self, LaunchError, LaunchInput, MergeError};
+use crate::manifests::Manifests;
+use crate::process::ProcessIdentity;
+use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
+use crate::rules::Catalogue;
+use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
+use crate::store::{Store, StoreError, StoreSettings};
+use crate::{Alias, Seq, agents, providers};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where things are, and how they are kept.
+#[derive(Debug, Clone)]
+pub struct CoreSettings {
+    /// Files that people own.
+    pub config_dir: PathBuf,
+    /// Files that Clown owns.
+    pub state_dir: PathBuf,
+    /// The variables that the daemon was started with; `PATH` is where agents are looked for.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Whether keys are kept in the system's keyring, where there is one.
+    pub keyring: bool,
+    /// The database.
+    pub store: StoreSettings,
+    /// How much of the past the journal keeps.
+    pub retention: Retention,
+}
+
+/// The daemon's domain.
+#[derive(Debug)]
+pub struct Core {
+    /// The database.
+    pub store: Arc<Store>,
+    /// Keys.
+    pub keys: Arc<KeyStore>,
+    /// Manifests of agents and providers.
+    pub catalogue: Arc<Catalogue>,
+    /// Which agents there are.
+    pub agents: Arc<Agents>,
+    /// Profiles.
+    pub profiles: Arc<Profiles>,
+    /// Runs.
+    pub runs: Arc<Runs>,
+    environment: Environment,
+    retention: Retention,
+    watching: Mutex<Vec<Watching>>,
+}
+
+/// The core cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// A folder cannot be made.
+    #[error("cannot make the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Runs.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// A run is asked for.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// Arguments behind the profile's own.
+    pub args: Vec<String>,
+    /// The caller's folder.
+    pub cwd: PathBuf,
+    /// The caller's `PATH`.
+    pub path: OsString,
+    /// The process that will start the agent.
+    pub cli_pid: u32,
+}
+
+/// A run cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The profile is not there, or not fit to run.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// Its agent is not installed.
+    #[error("{name} is not installed: none of {} is on your PATH{}", binaries.join(", "), hint(install))]
+    NotInstalled {
+        /// The agent's id.
+        agent: String,
+        /// The agent's name.
+        name: String,
+        /// What was looked for.
+        binaries: Vec<String>,
+        /// How it is installed.
+        install: Option<String>,
+    },
+    /// A folder that does not exist.
+    #[error("the working folder {} of profile \"{alias}\" does not exist: make it, or change working_dir", path.display())]
+    NoWorkingFolder {
+        /// The profile.
+        alias: Alias,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Agent and provider do not go together.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// One of the agent's files.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// The run cannot be recorded.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+fn hint(install: &Option<String>) -> String {
+    match install {
+        Some(command) => format!("; install it with `{command}`"),
+        None => String::new(),
+    }
+}
+
+/// Everything at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The last event that it reflects.
+    pub seq: Seq,
+    /// Profiles, by alias.
+    pub profiles: Vec<Profile>,
+    /// Agents, by id.
+    pub agents: Vec<AgentStatus>,
+    /// Runs.
+    pub runs: Vec<Run>,
+}
+
+impl Core {
+    /// Opens everything. Nothing is published and nothing watched yet.
+    pub fn open(settings: CoreSettings) -> Result<Self, CoreError> {
+        make_private_folder(&settings.state_dir)?;
+        let database = settings.state_dir.join("clown.db");
+        let store = Arc::new(Store::open(&database, &settings.store)?);
+        let keys = Arc::new(KeyStore::open(&settings.state_dir, settings.keyring)?);
+        let agents_dir = settings.config_dir.join("agents.d");
+        let providers_dir = settings.config_dir.join("providers.d");
+        let catalogue = Arc::new(Catalogue {
+            agents: Arc::new(Manifests::new(agents_dir, agents::load)),
+            providers: Arc::new(Manifests::new(providers_dir, providers::load)),
+        });
+        let path = settings
+            .environment
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default();
+        let agents = Arc::new(Agents::new(
+            Arc::clone(&store),
+            Arc::clone(&catalogue.agents),
+            AgentSettings::new(path, settings.environment.clone()),
+        ));
+        let profiles = Arc::new(Profiles::new(
+            Arc::clone(&store),
+            Arc::clone(&catalogue) as Arc<dyn crate::profiles::Rules>,
+            Arc::clone(&keys),
+            settings.config_dir.join("profiles"),
+            settings.state_dir.join("homes"),
+        ));
+        let runs = Arc::new(Runs::new(
+            Arc::clone(&store),
+            settings.state_dir.join("runs"),
+        )?);
+        Ok(Self {
+            store,
+            keys,
+            catalogue,
+            agents,
+            profiles,
+            runs,
+            environment: settings.environment.into_iter().collect(),
+            retention: settings.retention,
+            watching: Mutex::default(),
+        })
+    }
+
+    /// Publishes what changed while nobody looked, and begins to watch. Agents are looked for in
+    /// the background: one of them may hang.
+    pub fn start(&self) -> Result<(), CoreError> {
+        if let Err(error) = self.profiles.reconcile() {
+            tracing::error!("{error}");
+        }
+        self.runs.recover()?;
+        let watching = self.profiles.watch().map_err(CoreError::Thread)?;
+        self.lock_watching().push(watching);
+        self.agents.start_watching().map_err(CoreError::Thread)?;
+        Ok(())
+    }
+
+    /// Stops watching. What is under way is finished.
+    pub fn stop(&self) {
+        self.lock_watching().clear();
+        self.agents.stop_watching();
+    }
+
+    /// Everything at one moment, with the number of the last event that it reflects.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.store.read(|connection| {
+            Ok(Snapshot {
+                seq: journal::head_in(connection)?,
+                profiles: self.profiles.list_in(connection)?,
+                agents: self.agents.list_in(connection)?,
+                runs: self.runs.list_in(connection)?,
+            })
+        })
+    }
+
+    /// Prepares a run of `alias`: finds the program and the key, writes what the agent's own files
+    /// have to say, and records the run.
+    pub fn prepare_run(
+        &self,
+        alias: &Alias,
+        request: &RunRequest,
+    ) -> Result<PreparedRun, PrepareError> {
+        let caller = ProcessIdentity::of(request.cli_pid);
+        self.profiles
+            .with_runnable(alias, |profile| self.prepare(profile, request, caller))
+    }
+
+    fn prepare(
+        &self,
+        profile: &Published,
+        request: &RunRequest,
+        caller: Option<ProcessIdentity>,
+    ) -> Result<PreparedRun, PrepareError> {
+        let definition = &profile.definition;
+        let alias = &profile.alias;
+        let (agent, provider) = self.catalogue.of(definition)?;
+        let program =
+            agents::program(&agent, &request.path).ok_or_else(|| PrepareError::NotInstalled {
+                agent: agent.id.as_str().to_owned(),
+                name: agent.name.clone(),
+                binaries: agent
+                    .binaries
+                    .iter()
+                    .map(|binary| binary.as_str().to_owned())
+                    .collect(),
+                install: agent.install.clone(),
+            })?;
+        let working_dir = match &definition.working_dir {
+            Some(folder) => request.cwd.join(folder),
+            None => request.cwd.clone(),
+        };
+        if !working_dir.is_dir() {
+            return Err(PrepareError::NoWorkingFolder {
+                alias: alias.clone(),
+                path: working_dir,
+            });
+        }
+        let resolver = KeyResolver {
+            store: &self.keys,
+            environment: &self.environment,
+            caller,
+        };
+        let key = match &definition.key {
+            Some(source) if !provider.is_own_login() => Some(resolver.resolve(alias, source)?),
+            _ => None,
+        };
+        let args: Vec<String> = definition
+            .args
+            .iter()
+            .chain(&request.args)
+            .cloned()
+            .collect();
+        let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
+        let plan = launch::plan(
+            &agent,
+            &provider,
+            &LaunchInput {
+                alias: alias.as_str(),
+                home: &self.profiles.home(alias),
+                endpoint_id: definition.endpoint_id.as_deref(),
+                model: definition.model.as_deref(),
+                key: key.as_ref().map(|key| key.expose()),
+                env: &definition.env,
+                args: &args,
+                hooks_config: definition.hooks_config.as_ref(),
+                providers: &providers,
+            },
+        )?;
+        launch::apply(&plan)?;
+        Ok(self.runs.prepare(PrepareInput {
+            alias: alias.clone(),
+            cli_pid: request.cli_pid,
+            program,
+            args: plan.args,
+            env: plan.env,
+            working_dir,
+        })?)
+    }
+
+    /// Trims one step of what the journal no longer keeps; true when there is more.
+    pub fn trim_journal(&self) -> Result<bool, StoreError> {
+        let now = clown_events::Timestamp::now();
+        journal::trim(&self.store, &self.retention, now).map(|trimmed| trimmed.more)
+    }
+
+    fn lock_watching(&self) -> std::sync::MutexGuard<'_, Vec<Watching>> {
+        self.watching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn make_private_folder(path: &Path) -> Result<(), CoreError> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let failed = |source| CoreError::Folder {
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn core_in(root: &Path) -> Core {
+        let program = root.join("bin/claude");
+        std::fs::create_dir_all(root.join("bin")).unwrap();
+        std::fs::write(&program, "#!/bin/sh\necho '1.0.0 (Claude Code)'\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = root.join("bin").into_os_string();
+        let core = Core::open(CoreSettings {
+            config_dir: root.join("config"),
+            state_dir: root.join("state"),
+            environment: vec![
+                ("PATH".into(), path),
+                ("WORK_KEY".into(), "of-the-daemon".into()),
+            ],
+            keyring: false,
+            store: StoreSettings::default(),
+            retention: Retention::default(),
+        });
+        core.unwrap()
+    }
+
+    fn request(root: &Path) -> RunRequest {
+        RunRequest {
+            args: vec!["-p".to_owned(), "hi".to_owned()],
+            cwd: root.to_owned(),
+            path: root.join("bin").into(),
+            cli_pid: std::process::id(),
+        }
+    }
+
+    fn create(core: &Core, alias: &str, members: Value) -> Result<Profile, ProfileError> {
+        let members = members.as_object().unwrap().clone();
+        core.profiles.create(&alias.parse().unwrap(), members)
+    }
+
+    #[test]
+    fn a_run_gets_program_arguments_key_and_home() {
+        let root = tempfile::tempdir().unwrap();
+        let core = core_in(root.path());
+        create(
+            &core,
+            "work",
+            json!({"agent_id": "claude", "provider_id": "anthropic", "model": "m",
+                   "args": ["--verbose"], "key": {"env": "WORK_KEY"}}),
+        )
+        .unwrap();
+        let alias = "work".parse().unwrap();
+        let run = core.prepare_run(&alias, &request(root.path())).unwrap();
+        assert_eq!(run.program, root.path().join("bin/claude"));
+        assert_eq!(run.args, ["--verbose", "-p", "hi"]);
+        assert_eq!(run.working_dir, root.path());
+        let set = |name: &str| run.env.get(name).cloned().flatten();
+        assert_eq!(set("ANTHROPIC_MODEL").as_deref(), Some("m"));
+        assert_eq!(set("ANTHROPIC_API_KEY").as_deref(), Some("of-the-daemon"));
+        assert!(
+            set("CLAUDE_CONFIG_DIR")
+                .unwrap()
+                .contains("state/homes/work")
+        );
+        assert_eq!(run.env.get("OPENAI_API_KEY"), Some(&None));
+        assert!(!format!("{run:?}").contains("of-the-daemon"));
+        let snapshot = core.snapshot().unwrap();
+        assert_eq!((snapshot.profiles.len(), snapshot.runs.len()), (1, 1));
+        assert_eq!(snapshot.seq, core.store.head());
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused_with_a_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let core = core_in(root.path());
+        let refused = |members: Value, part: &str| {
+            let error = create(&core, "refused", members).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        refused(json!({"agent_id": "cluade"}), "claude, codex");
+        refused(
+            json!({"agent_id": "claude", "provider_id": "open"}),
+            "anthropic",
+        );
+        refused(
+            json!({"agent_id": "claude", "provider_id": "openai"}),
+            "openai",
+        );
+        refused(
+            json!({"agent_id": "claude", "provider_id": "anthropic", "endpoint_id": "moon"}),
+            "moon",
+        );
+        refused(
+            json!({"agent_id": "claude", "proxy_config": {"enabled": true}}),
+            "proxy_config.enabled",
+        );
+
+        create(&core, "absent", json!({"agent_id": "codex"})).unwrap();
+        let absent = core.prepare_run(&"absent".parse().unwrap(), &request(root.path()));
+        assert!(
+            matches!(absent, Err(PrepareError::NotInstalled { .. })),
+            "{absent:?}"
+        );
+        create(
+            &core,
+            "keyless",
+            json!({"agent_id": "claude", "provider_id": "anthropic"}),
+        )
+        .unwrap();
+        let keyless = core.prepare_run(&"keyless".parse().unwrap(), &request(root.path()));
+        assert!(
+            matches!(keyless, Err(PrepareError::Launch(_))),
+            "{keyless:?}"
+        );
+        create(
+            &core,
+            "lost",
+            json!({"agent_id": "claude", "working_dir": "/no/such"}),
+        )
+        .unwrap();
+        let lost = core.prepare_run(&"lost".parse().unwrap(), &request(root.path()));
+        assert!(
+            matches!(lost, Err(PrepareError::NoWorkingFolder { .. })),
+            "{lost:?}"
+        );
+        assert!(core.runs.list().unwrap().is_empty());
+    }
+}

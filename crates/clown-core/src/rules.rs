@@ -1,0 +1,108 @@
+//! What agents and providers say about a profile's definition.
+
+use crate::agents::AgentManifest;
+use crate::launch;
+use crate::manifests::Manifests;
+use crate::profiles::{Definition, ProfileError, Rules};
+use crate::providers::{Catalog, ProviderManifest};
+use std::sync::Arc;
+
+/// The model that is told where neither profile, provider nor agent names one.
+const UNKNOWN_MODEL: &str = "unknown";
+
+/// The manifests of agents and providers.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// Agents.
+    pub agents: Arc<Manifests<AgentManifest>>,
+    /// Providers.
+    pub providers: Arc<Manifests<ProviderManifest>>,
+}
+
+impl Catalogue {
+    /// The two manifests that a definition names.
+    pub fn of(
+        &self,
+        definition: &Definition,
+    ) -> Result<(Arc<AgentManifest>, Arc<ProviderManifest>), ProfileError> {
+        let agents = self.agents.current();
+        let agent = agents.get(&definition.agent_id).cloned();
+        let agent = agent.ok_or_else(|| {
+            unknown("agent", &definition.agent_id, &agents, |manifest| {
+                manifest.id.as_str()
+            })
+        })?;
+        let providers = self.providers.current();
+        let provider = providers.get(&definition.provider_id).cloned();
+        let provider = provider.ok_or_else(|| {
+            unknown(
+                "provider",
+                &definition.provider_id,
+                &providers,
+                |manifest| manifest.id.as_str(),
+            )
+        })?;
+        Ok((agent, provider))
+    }
+}
+
+impl Rules for Catalogue {
+    fn check(&self, definition: &Definition) -> Result<(), ProfileError> {
+        let (agent, provider) = self.of(definition)?;
+        if definition
+            .proxy_config
+            .as_ref()
+            .is_some_and(|proxy| proxy.get("enabled") == Some(&true.into()))
+        {
+            return Err(ProfileError::Invalid {
+                member: "proxy_config.enabled".to_owned(),
+                message: "this version of Clown has no proxy: set it to false, or leave it out"
+                    .to_owned(),
+            });
+        }
+        if definition.hooks_config.is_some() && agent.hooks.is_none() {
+            return Err(ProfileError::Invalid {
+                member: "hooks_config".to_owned(),
+                message: format!(
+                    "{} has no hooks that Clown could set: leave it out",
+                    agent.name
+                ),
+            });
+        }
+        let providers: Vec<_> = self.providers.current().all().cloned().collect();
+        launch::check(
+            &agent,
+            &provider,
+            definition.endpoint_id.as_deref(),
+            &providers,
+        )
+        .map_err(|error| ProfileError::Invalid {
+            member: "provider_id".to_owned(),
+            message: error.to_string(),
+        })
+    }
+
+    fn model_in_effect(&self, definition: &Definition) -> String {
+        let own = definition.model.as_deref();
+        let model = match self.of(definition) {
+            Ok((agent, provider)) => {
+                launch::effective_model(&agent, &provider, own).map(str::to_owned)
+            }
+            Err(_) => own.map(str::to_owned),
+        };
+        model.unwrap_or_else(|| UNKNOWN_MODEL.to_owned())
+    }
+}
+
+fn unknown<M: crate::providers::Manifest>(
+    what: &str,
+    id: &str,
+    catalog: &Catalog<M>,
+    id_of: impl Fn(&M) -> &str,
+) -> ProfileError {
+    let known: Vec<&str> = catalog.all().map(|manifest| id_of(manifest)).collect();
+    ProfileError::Invalid {
+        member: format!("{what}_id"),
+        message: format!("there is no {what} {id:?}: there are {}", known.join(", ")),
+    }
+}
