@@ -59,7 +59,7 @@ impl Profiles {
         let (published, content) = self.whole(&folder, alias)?;
         let wanted = patch::apply(Some(&published.definition), members)?;
         self.rules.check(&wanted.definition)?;
-        self.write(&folder, alias, wanted, Some((published, content)))
+        self.write(&folder, alias, wanted, Some(&(published, content)))
     }
 
     /// Deletes a profile that does not run. What its agent keeps stays, unless `purge` is set.
@@ -152,11 +152,9 @@ impl Profiles {
         folder: &Folder,
         alias: &Alias,
         mut wanted: patch::Wanted,
-        before: Option<(Published, Vec<u8>)>,
+        before: Option<&(Published, Vec<u8>)>,
     ) -> Result<Profile, ProfileError> {
-        let old_key = before
-            .as_ref()
-            .and_then(|(published, _)| published.definition.key.clone());
+        let old_key = before.and_then(|(published, _)| published.definition.key.clone());
         let replaced = match wanted.key.take() {
             Some(secret) => {
                 let replaced = self.keys.get(alias)?;
@@ -166,7 +164,7 @@ impl Profiles {
             }
             None => None,
         };
-        let committed = self.write_and_commit(folder, alias, &wanted.definition, before.as_ref());
+        let committed = self.write_and_commit(folder, alias, &wanted.definition, before);
         match committed {
             Ok(published) => {
                 if old_key != published.definition.key {
