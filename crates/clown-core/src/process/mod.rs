@@ -35,6 +35,11 @@ pub enum ProcessState {
 }
 
 impl ProcessIdentity {
+    /// Who has this number now, as far as the system tells.
+    pub fn of(pid: u32) -> Option<Self> {
+        identity_of(pid).ok().flatten()
+    }
+
     /// Whether the process exists and has not ended.
     pub fn is_alive(&self) -> bool {
         state_of(self) == ProcessState::Alive
