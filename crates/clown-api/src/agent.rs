@@ -31,6 +31,13 @@ pub struct Agent {
 }
 
 /// A manifest of a person's own (`agents.d`, `providers.d`) or a profile's file that cannot be used.
+///
+/// ```
+/// let problem: clown_api::CatalogueProblem =
+///     serde_json::from_str(r#"{"path":"/c/agents.d/x.toml","message":"unknown member"}"#)?;
+/// assert!(problem.line.is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogueProblem {
     /// The file.

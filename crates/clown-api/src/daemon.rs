@@ -30,6 +30,11 @@ pub struct Daemon {
 }
 
 /// Counts in [`Daemon`].
+///
+/// ```
+/// let counts = clown_api::Counts { connections: 1, profiles: 2, agents: 3, runs: 0 };
+/// assert_eq!(counts.agents, 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Open event streams.
@@ -43,6 +48,11 @@ pub struct Counts {
 }
 
 /// The body of `POST /api/v1/daemon/shutdown`.
+///
+/// ```
+/// assert_eq!(serde_json::to_string(&clown_api::Shutdown::default())?, "{}");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
@@ -52,6 +62,14 @@ pub struct Shutdown {
 }
 
 /// The file `daemon.json` in the state folder, by which clients find the daemon.
+///
+/// ```
+/// let found: clown_api::DaemonFile = serde_json::from_str(
+///     r#"{"pid":1,"address":"127.0.0.1:8765","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}"#,
+/// )?;
+/// assert_eq!(found.address, "127.0.0.1:8765");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonFile {
     /// Its process.

@@ -28,7 +28,7 @@ mod state;
 pub use agent::{Agent, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
 pub use history::EventPage;
-pub use problem::{Problem, PROBLEM_CONTENT_TYPE};
+pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
 pub use provider::{Endpoint, Provider};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};

@@ -59,6 +59,12 @@ pub struct Profile {
 }
 
 /// Where a profile's key comes from, as far as it is told.
+///
+/// ```
+/// let key: clown_api::KeyStatus = serde_json::from_str(r#"{"source":"env","set":true}"#)?;
+/// assert!(key.set);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyStatus {
     /// `env`, `command`, `file`, `keyring`, or `secrets` (the state folder's own 0600 file).
@@ -68,6 +74,13 @@ pub struct KeyStatus {
 }
 
 /// What is wrong with a profile's file.
+///
+/// ```
+/// let fault: clown_api::ProfileFault =
+///     serde_json::from_str(r#"{"path":"/p/work.toml","line":2,"message":"unknown member"}"#)?;
+/// assert_eq!(fault.line, Some(2));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileFault {
     /// The file.
@@ -115,6 +128,12 @@ impl std::fmt::Debug for KeyInput {
 
 /// The body of `POST /api/v1/profiles`. What is left out has the default that [`Profile`] names;
 /// `provider_id` defaults to `self`, the agent's own login.
+///
+/// ```
+/// let mut request = clown_api::CreateProfile::new("work", "claude");
+/// request.model = Some("claude-sonnet-4-5".to_owned());
+/// assert!(request.provider_id.is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateProfile {

@@ -34,6 +34,13 @@ pub struct Provider {
 }
 
 /// One address of a provider.
+///
+/// ```
+/// let endpoint: clown_api::Endpoint =
+///     serde_json::from_str(r#"{"id":"eu","urls":{"openai-chat":"https://eu.example/v1"}}"#)?;
+/// assert_eq!(endpoint.urls["openai-chat"], "https://eu.example/v1");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The id that a profile's `endpoint_id` names.

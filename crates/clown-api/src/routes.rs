@@ -1,4 +1,12 @@
 //! Paths of the HTTP API, so that no path is spelt twice.
+//!
+//! ```
+//! use clown_api::routes;
+//!
+//! assert_eq!(routes::STATE, "/api/v1/state");
+//! assert_eq!(routes::profile_runs("work"), "/api/v1/profiles/work/runs");
+//! assert_eq!(routes::run_exited("r1"), "/api/v1/runs/r1/exited");
+//! ```
 
 /// Liveness; needs no credential.
 pub const HEALTH: &str = "/healthz";

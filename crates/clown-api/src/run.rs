@@ -26,6 +26,15 @@ pub struct PrepareRun {
 }
 
 /// What to start. The caller starts `program` as its own child.
+///
+/// ```
+/// let run: clown_api::PreparedRun = serde_json::from_str(
+///     r#"{"run_id":"r1","program":"/bin/claude","args":[],"env":{"OPENAI_API_KEY":null},
+///         "working_dir":"/home/me"}"#,
+/// )?;
+/// assert_eq!(run.env["OPENAI_API_KEY"], None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreparedRun {
     /// The run's id, for the two reports.
@@ -54,6 +63,12 @@ impl std::fmt::Debug for PreparedRun {
 }
 
 /// The body of `POST /api/v1/runs/{id}/started`.
+///
+/// ```
+/// let report = clown_api::StartedRun { pid: 12345 };
+/// assert_eq!(serde_json::to_string(&report)?, r#"{"pid":12345}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StartedRun {
@@ -62,6 +77,12 @@ pub struct StartedRun {
 }
 
 /// The body of `POST /api/v1/runs/{id}/exited`.
+///
+/// ```
+/// let report = clown_api::ExitedRun { exit_code: 128 + 15 };
+/// assert_eq!(serde_json::to_string(&report)?, r#"{"exit_code":143}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExitedRun {
@@ -70,6 +91,11 @@ pub struct ExitedRun {
 }
 
 /// Where a run stands.
+///
+/// ```
+/// assert_eq!(serde_json::to_string(&clown_api::RunState::Running)?, r#""running""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {

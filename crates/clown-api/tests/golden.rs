@@ -1,0 +1,76 @@
+//! Every JSON shape, read and written back as it stands in its file. Files are added, not edited.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::fs;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+fn check<T: Serialize + DeserializeOwned>(names: &[&str], seen: &mut BTreeSet<String>) {
+    for name in names {
+        let text = fs::read_to_string(format!("{FOLDER}/{name}.json"))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let value: T =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let written = serde_json::to_string_pretty(&value).expect("it can be written");
+        assert_eq!(written + "\n", text, "{name}");
+        seen.insert(format!("{name}.json"));
+    }
+}
+
+#[test]
+fn every_shape_is_as_its_file_says() {
+    use clown_api::*;
+    let mut seen = BTreeSet::new();
+    check::<Profile>(&["Profile", "Profile.minimal"], &mut seen);
+    check::<CreateProfile>(&["CreateProfile", "CreateProfile.full"], &mut seen);
+    let keys = [
+        "KeyInput.value",
+        "KeyInput.env",
+        "KeyInput.command",
+        "KeyInput.file",
+    ];
+    check::<KeyInput>(&keys, &mut seen);
+    check::<Problem>(&["Problem"], &mut seen);
+    check::<Agent>(&["Agent", "Agent.absent"], &mut seen);
+    check::<Provider>(&["Provider"], &mut seen);
+    check::<PrepareRun>(&["PrepareRun"], &mut seen);
+    check::<PreparedRun>(&["PreparedRun"], &mut seen);
+    check::<StartedRun>(&["StartedRun"], &mut seen);
+    check::<ExitedRun>(&["ExitedRun"], &mut seen);
+    let runs = ["Run", "Run.prepared", "Run.running", "Run.abandoned"];
+    check::<Run>(&runs, &mut seen);
+    check::<Daemon>(&["Daemon"], &mut seen);
+    check::<DaemonFile>(&["DaemonFile"], &mut seen);
+    check::<Shutdown>(&["Shutdown", "Shutdown.empty"], &mut seen);
+    check::<EventPage>(&["EventPage"], &mut seen);
+    check::<List<Agent>>(&["List"], &mut seen);
+    check::<State>(&["State"], &mut seen);
+
+    let files: BTreeSet<String> = fs::read_dir(FOLDER)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(
+        files, seen,
+        "a file that no type reads, or the other way round"
+    );
+}
+
+#[test]
+fn secrets_do_not_show_when_printed_for_debugging() {
+    let key = clown_api::KeyInput::Value("sk-1".to_owned());
+    assert!(!format!("{key:?}").contains("sk-1"));
+    let text = fs::read_to_string(format!("{FOLDER}/PreparedRun.json")).unwrap();
+    let run: clown_api::PreparedRun = serde_json::from_str(&text).unwrap();
+    assert!(!format!("{run:?}").contains("sonnet"));
+}
+
+#[test]
+fn unknown_members_of_a_request_are_refused_by_name() {
+    let error = serde_json::from_str::<clown_api::CreateProfile>(
+        r#"{"alias":"work","agent_id":"claude","modle":"x"}"#,
+    );
+    assert!(error.unwrap_err().to_string().contains("modle"));
+}
