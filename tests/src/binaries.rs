@@ -26,7 +26,9 @@ pub fn binaries() -> &'static Binaries {
             .expect("cargo put the test two folders deep");
         let release = profile.file_name().is_some_and(|name| name == "release");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "-p", "clownd", "-p", "clown"]);
+        cargo.args([
+            "build", "--quiet", "--locked", "-p", "clownd", "-p", "clown",
+        ]);
         if release {
             cargo.arg("--release");
         }

@@ -52,11 +52,17 @@ fn raw(address: &str, text: &str) -> Answer {
         .nth(1)
         .and_then(|status| status.parse().ok())
         .expect("an answer has a status");
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
     Answer {
         status,
         head: head.to_owned(),
-        body: if chunked { unchunk(body) } else { body.to_owned() },
+        body: if chunked {
+            unchunk(body)
+        } else {
+            body.to_owned()
+        },
     }
 }
 

@@ -23,7 +23,9 @@ impl Stream {
             "GET /ws{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        socket.write_all(request.as_bytes()).expect("the daemon reads");
+        socket
+            .write_all(request.as_bytes())
+            .expect("the daemon reads");
         socket
             .set_read_timeout(Some(Duration::from_millis(20)))
             .expect("a timeout can be set");
@@ -130,7 +132,10 @@ impl Stream {
         loop {
             let (first, second) = (*self.bytes.first()?, *self.bytes.get(1)?);
             let (header, length) = match second {
-                126 => (4, usize::from(u16::from_be_bytes(self.bytes.get(2..4)?.try_into().ok()?))),
+                126 => (
+                    4,
+                    usize::from(u16::from_be_bytes(self.bytes.get(2..4)?.try_into().ok()?)),
+                ),
                 127 => (
                     10,
                     u64::from_be_bytes(self.bytes.get(2..10)?.try_into().ok()?) as usize,
@@ -142,9 +147,9 @@ impl Stream {
             match first {
                 0x81 => return Some(String::from_utf8(payload).expect("a text is UTF-8")),
                 0x88 => {
-                    let code = payload.get(..2).map_or(1005, |code| {
-                        u16::from_be_bytes([code[0], code[1]])
-                    });
+                    let code = payload
+                        .get(..2)
+                        .map_or(1005, |code| u16::from_be_bytes([code[0], code[1]]));
                     self.closed = Some(code);
                 }
                 0x89 => {
@@ -160,5 +165,7 @@ impl Stream {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }

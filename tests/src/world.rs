@@ -69,16 +69,18 @@ impl World {
     /// When it cannot be written.
     pub fn install(&self, program: &str, version: &str, agent: FakeAgent<'_>) {
         let (answer, script) = match agent {
-            FakeAgent::Script(script) => (format!("echo '{version} (Claude Code)'; exit 0"), script),
+            FakeAgent::Script(script) => {
+                (format!("echo '{version} (Claude Code)'; exit 0"), script)
+            }
             FakeAgent::HangingVersion => ("sleep 1000 & wait".to_owned(), ""),
         };
-        let text = format!(
-            "#!/bin/sh\nif [ \"$1\" = --version ]; then\n  {answer}\nfi\n{script}\n"
-        );
+        let text =
+            format!("#!/bin/sh\nif [ \"$1\" = --version ]; then\n  {answer}\nfi\n{script}\n");
         let path = self.path("bin").join(program);
         let beside = path.with_extension("new");
         fs::write(&beside, text).expect("a program can be written");
-        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).expect("its mode can be set");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755))
+            .expect("its mode can be set");
         fs::rename(&beside, &path).expect("it can be put in place");
     }
 
@@ -145,7 +147,13 @@ impl World {
         let mut command = Command::new(program);
         command
             .env_clear()
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display()))
+            .env(
+                "PATH",
+                format!(
+                    "{}:/usr/local/bin:/usr/bin:/bin",
+                    self.path("bin").display()
+                ),
+            )
             .env("HOME", self.path("home"))
             .env("CLOWN_CONFIG_DIR", self.path("config"))
             .env("CLOWN_STATE_DIR", self.path("state"))

@@ -42,7 +42,10 @@ fn lines(world: &World, file: &str) -> Vec<String> {
 
 fn live_a_profile_through(world: &mut World) {
     world.create_profile("my-project");
-    let output = world.clown(&["run", "my-project", "--", "x"]).output().unwrap();
+    let output = world
+        .clown(&["run", "my-project", "--", "x"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     world.clown_ok(&["profiles", "set", "my-project", "model=other"]);
     world.clown_ok(&["profiles", "delete", "my-project"]);

@@ -46,7 +46,10 @@ fn a_stop_by_request_is_told() {
     let answer = world.send("POST", "/api/v1/daemon/shutdown", &json!({}));
     assert_eq!(answer.status, 202, "{answer:?}");
     let (messages, code) = stream.rest();
-    assert_eq!(messages.last().unwrap()["data"], json!({"reason": "requested"}));
+    assert_eq!(
+        messages.last().unwrap()["data"],
+        json!({"reason": "requested"})
+    );
     assert_eq!(code, 1001);
     assert_eq!(world.daemon_ended(), Some(0));
 }
@@ -70,7 +73,9 @@ fn the_first_event_after_a_start_by_hand_is_retained() {
     let mut world = World::with_agent("");
     let pid = world.daemon_pid();
     let started = |world: &World| {
-        let page = world.get("/api/v1/events?since=0&events=DaemonStarted").json();
+        let page = world
+            .get("/api/v1/events?since=0&events=DaemonStarted")
+            .json();
         page["items"].as_array().unwrap().clone()
     };
     assert_eq!(started(&world)[0]["data"]["pid"], pid);
@@ -101,7 +106,9 @@ fn commands_start_one_daemon_between_them() {
         assert!(output.status.success(), "{output:?}");
     }
     world.find_daemon();
-    let history = world.get("/api/v1/events?since=0&events=DaemonStarted").json();
+    let history = world
+        .get("/api/v1/events?since=0&events=DaemonStarted")
+        .json();
     assert_eq!(history["items"].as_array().unwrap().len(), 1);
     world.clown_ok(&["daemon", "stop"]);
     wait_for("the daemon's end", || {
@@ -112,7 +119,10 @@ fn commands_start_one_daemon_between_them() {
 #[test]
 fn status_never_starts_a_daemon_and_says_that_none_runs() {
     let world = World::new();
-    for arguments in [&["daemon", "status"][..], &["--no-start", "profiles", "list"]] {
+    for arguments in [
+        &["daemon", "status"][..],
+        &["--no-start", "profiles", "list"],
+    ] {
         let output = world.clown(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(5), "{output:?}");
     }
@@ -128,12 +138,17 @@ fn an_idle_daemon_stops_and_says_so_but_not_while_someone_looks() {
     let mut listening = world.stream("?since=now");
     // Longer than the timeout, which a keepalive client holds back.
     let until = std::time::Instant::now() + std::time::Duration::from_millis(1_500);
-    wait_for("time to pass", || (std::time::Instant::now() > until).then_some(()));
+    wait_for("time to pass", || {
+        (std::time::Instant::now() > until).then_some(())
+    });
     world.create_profile("still-here");
     looking.until("ProfileCreated");
     drop(looking);
     let (messages, code) = listening.rest();
-    assert_eq!(messages.last().unwrap()["data"], json!({"reason": "idle_timeout"}));
+    assert_eq!(
+        messages.last().unwrap()["data"],
+        json!({"reason": "idle_timeout"})
+    );
     assert_eq!(code, 1001);
     assert_eq!(world.daemon_ended(), Some(0));
 }
@@ -141,11 +156,21 @@ fn an_idle_daemon_stops_and_says_so_but_not_while_someone_looks() {
 #[test]
 fn a_setting_that_does_not_exist_is_named() {
     let world = World::new();
-    fs::write(world.path("config/config.toml"), "listen = \"127.0.0.1:0\"\nidel_timeout = \"1s\"\n").unwrap();
-    let output = world.command(&clown_tests::binaries().clownd).output().unwrap();
+    fs::write(
+        world.path("config/config.toml"),
+        "listen = \"127.0.0.1:0\"\nidel_timeout = \"1s\"\n",
+    )
+    .unwrap();
+    let output = world
+        .command(&clown_tests::binaries().clownd)
+        .output()
+        .unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("idel_timeout") && said.contains("config.toml"), "{said}");
+    assert!(
+        said.contains("idel_timeout") && said.contains("config.toml"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -155,7 +180,10 @@ fn an_agent_whose_version_hangs_holds_nothing_up() {
     world.install("codex", "codex-cli 0.1.0", FakeAgent::Script(""));
     let begun = std::time::Instant::now();
     world.start();
-    assert!(begun.elapsed() < std::time::Duration::from_secs(4), "the start waited for the agent");
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(4),
+        "the start waited for the agent"
+    );
     let mut stream = world.stream("?since=0");
     let mut detected = Vec::new();
     while detected.len() < 2 {
@@ -191,10 +219,16 @@ fn an_agent_that_is_upgraded_and_removed_is_told() {
     assert_eq!(detected["data"]["version"], "1.0.0");
     world.install("claude", "2.0.0", FakeAgent::Script(""));
     let updated = stream.until("AgentUpdated").pop().unwrap();
-    assert_eq!(updated["data"], json!({"id": "claude", "old_version": "1.0.0", "new_version": "2.0.0"}));
+    assert_eq!(
+        updated["data"],
+        json!({"id": "claude", "old_version": "1.0.0", "new_version": "2.0.0"})
+    );
     fs::remove_file(world.path("bin/claude")).unwrap();
     let gone = stream.until("AgentUpdated").pop().unwrap();
-    assert_eq!(gone["data"], json!({"id": "claude", "old_version": "2.0.0", "new_version": null}));
+    assert_eq!(
+        gone["data"],
+        json!({"id": "claude", "old_version": "2.0.0", "new_version": null})
+    );
     world.install("claude", "2.0.0", FakeAgent::Script(""));
     stream.until("AgentDetected");
 }
@@ -265,4 +299,39 @@ fn the_demo_shows_itself_and_leaves_nothing() {
     }
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
     assert_eq!(fs::read_dir(world.path("home")).unwrap().count(), 0);
+}
+
+/// How often the threads of a process have gone to sleep.
+fn switches(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
+        .filter_map(|status| {
+            let line = status
+                .lines()
+                .find(|line| line.starts_with("voluntary_ctxt_switches"))?;
+            line.rsplit('\t').next()?.trim().parse::<u64>().ok()
+        })
+        .sum()
+}
+
+#[test]
+fn a_daemon_with_nothing_to_do_sleeps() {
+    let world = World::with_agent("");
+    world.create_profile("work");
+    world.stream("?since=0").until("AgentDetected");
+    let span = std::time::Duration::from_millis(1_500);
+    let quietest = (0..4)
+        .map(|_| {
+            let before = switches(world.daemon_pid());
+            let until = std::time::Instant::now() + span;
+            wait_for("time to pass", || {
+                (std::time::Instant::now() > until).then_some(())
+            });
+            switches(world.daemon_pid()) - before
+        })
+        .min();
+    // Looking at folders that look back woke it some 10,000 times a second.
+    assert!(quietest < Some(100), "{quietest:?} wake-ups in {span:?}");
 }

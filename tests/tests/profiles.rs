@@ -51,7 +51,11 @@ fn check_save(way: &str, save: impl FnOnce(&World)) {
         let profile = world.get("/api/v1/profiles/work").json();
         (profile["model"] == "b").then_some(())
     });
-    assert_eq!(up_to_marker(&world, &mut stream, "marker"), updated(), "{way}");
+    assert_eq!(
+        up_to_marker(&world, &mut stream, "marker"),
+        updated(),
+        "{way}"
+    );
 }
 
 fn run(command: &mut Command) {
@@ -119,7 +123,11 @@ fn changes_while_the_daemon_is_away_are_told_once_when_it_is_back() {
     let seq = world.get("/api/v1/state").json()["seq"].as_u64().unwrap();
     world.crash_daemon();
 
-    fs::write(world.profile_file("changed"), GOOD.replace("\"a\"", "\"b\"")).unwrap();
+    fs::write(
+        world.profile_file("changed"),
+        GOOD.replace("\"a\"", "\"b\""),
+    )
+    .unwrap();
     fs::remove_file(world.profile_file("gone")).unwrap();
     fs::write(world.profile_file("new"), GOOD).unwrap();
     world.start();
@@ -151,7 +159,12 @@ fn three_hundred_profiles_are_moved_away_and_back_in_silence() {
     for number in 0..300 {
         fs::write(world.profile_file(&format!("p{number}")), GOOD).unwrap();
     }
-    let count = || world.get("/api/v1/profiles").json()["items"].as_array().unwrap().len();
+    let count = || {
+        world.get("/api/v1/profiles").json()["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
     wait_for("300 profiles", || (count() == 300).then_some(()));
     let mut stream = world.stream("");
 
@@ -163,7 +176,11 @@ fn three_hundred_profiles_are_moved_away_and_back_in_silence() {
     });
     assert!(problem.contains("profiles"), "{problem}");
     assert_eq!(count(), 300);
-    let refused = world.send("POST", "/api/v1/profiles", &json!({"alias": "x", "agent_id": "claude"}));
+    let refused = world.send(
+        "POST",
+        "/api/v1/profiles",
+        &json!({"alias": "x", "agent_id": "claude"}),
+    );
     assert_eq!(refused.status, 503, "{refused:?}");
 
     fs::rename(world.path("config/away"), world.path("config/profiles")).unwrap();
@@ -201,7 +218,10 @@ fn a_broken_file_is_told_with_its_place_and_left_alone() {
     assert_eq!(prepared.status, 422, "{prepared:?}");
     let patched = world.send("PATCH", "/api/v1/profiles/work", &json!({"model": "x"}));
     assert_eq!(patched.status, 422, "{patched:?}");
-    assert_eq!(fs::read_to_string(world.profile_file("work")).unwrap(), broken);
+    assert_eq!(
+        fs::read_to_string(world.profile_file("work")).unwrap(),
+        broken
+    );
     assert_eq!(up_to_marker(&world, &mut stream, "marker"), []);
 }
 
@@ -229,7 +249,10 @@ fn three_hundred_profiles_by_request() {
     }
     for number in 0..300 {
         let (kind, data) = next_of_profiles(&mut stream);
-        assert_eq!((kind.as_str(), &data["alias"]), ("ProfileCreated", &json!(format!("p{number}"))));
+        assert_eq!(
+            (kind.as_str(), &data["alias"]),
+            ("ProfileCreated", &json!(format!("p{number}")))
+        );
     }
     let state = world.get("/api/v1/state").json();
     assert_eq!(state["profiles"].as_array().unwrap().len(), 300);

@@ -7,7 +7,8 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 /// Says its pid in the working folder, then waits until it may go on.
-const PATIENT: &str = "echo $$ > pid.new; mv pid.new pid; while [ ! -e go ]; do sleep 0.02; done; exit 7";
+const PATIENT: &str =
+    "echo $$ > pid.new; mv pid.new pid; while [ ! -e go ]; do sleep 0.02; done; exit 7";
 
 fn started(world: &World, command: &mut Command) -> (Child, u32) {
     let child = command
@@ -16,7 +17,11 @@ fn started(world: &World, command: &mut Command) -> (Child, u32) {
         .spawn()
         .unwrap();
     let pid = wait_for("the agent's pid", || {
-        fs::read_to_string(world.path("work/pid")).ok()?.trim().parse().ok()
+        fs::read_to_string(world.path("work/pid"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     });
     (child, pid)
 }
@@ -31,7 +36,9 @@ fn go_on(world: &World) {
 
 /// The events of runs that the journal holds.
 fn run_events(world: &World) -> Vec<Value> {
-    let page = world.get("/api/v1/events?events=ProfileStarted,ProfileStopped&limit=1000").json();
+    let page = world
+        .get("/api/v1/events?events=ProfileStarted,ProfileStopped&limit=1000")
+        .json();
     page["items"].as_array().unwrap().clone()
 }
 
@@ -48,7 +55,10 @@ fn check_told_once(world: &World, pid: u32, code: i64) {
     let stopped = stopped(world);
     assert_eq!(stopped["data"]["exit_code"], code, "{stopped}");
     let events = run_events(world);
-    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let types: Vec<&str> = events
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
     assert_eq!(types, ["ProfileStarted", "ProfileStopped"], "{events:?}");
     assert_eq!(events[0]["data"]["pid"], pid);
     let runs = world.get("/api/v1/runs").json();
@@ -81,7 +91,10 @@ fn a_run_is_seen_live_and_exits_with_the_agents_code() {
         .unwrap();
     assert_eq!(run.status.code(), Some(42), "{run:?}");
     assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
-    assert_eq!(types(&mut stream, "ProfileStopped"), ["ProfileStarted", "ProfileStopped"]);
+    assert_eq!(
+        types(&mut stream, "ProfileStopped"),
+        ["ProfileStarted", "ProfileStopped"]
+    );
     let arguments = fs::read_to_string(world.path("work/arguments")).unwrap();
     assert_eq!(arguments, "-p|two words|--json|");
 }
@@ -119,8 +132,16 @@ fn keys_of_the_caller_do_not_leak_in_and_the_profiles_key_does_not_leak_out() {
     assert!(environment.contains("the-profiles"), "{environment}");
     assert!(environment.contains("EXTRA=1"), "{environment}");
     let home = world.path("state/homes/work");
-    assert!(environment.contains(&format!("CLAUDE_CONFIG_DIR={}", home.display())), "{environment}");
-    for place in ["/api/v1/state", "/api/v1/events?since=0&limit=10000", "/api/v1/profiles/work", "/api/v1/runs"] {
+    assert!(
+        environment.contains(&format!("CLAUDE_CONFIG_DIR={}", home.display())),
+        "{environment}"
+    );
+    for place in [
+        "/api/v1/state",
+        "/api/v1/events?since=0&limit=10000",
+        "/api/v1/profiles/work",
+        "/api/v1/runs",
+    ] {
         let told = world.get(place).body;
         assert!(!told.contains("the-profiles"), "{place}: {told}");
     }
@@ -133,17 +154,34 @@ fn a_key_given_on_standard_input_reaches_the_agent_and_no_file_of_the_profile() 
     use std::io::Write as _;
     let world = World::with_agent("env > environment");
     let mut create = world
-        .clown(&["profiles", "create", "work", "--agent", "claude", "--provider", "anthropic", "--key-stdin"])
+        .clown(&[
+            "profiles",
+            "create",
+            "work",
+            "--agent",
+            "claude",
+            "--provider",
+            "anthropic",
+            "--key-stdin",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    create.stdin.take().unwrap().write_all(b"sk-secret-1\n").unwrap();
+    create
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"sk-secret-1\n")
+        .unwrap();
     let created = create.wait_with_output().unwrap();
     assert!(created.status.success(), "{created:?}");
     let said = String::from_utf8_lossy(&created.stdout) + String::from_utf8_lossy(&created.stderr);
-    assert!(said.contains("keyring") || said.contains("secrets"), "{said}");
+    assert!(
+        said.contains("keyring") || said.contains("secrets"),
+        "{said}"
+    );
     let file = fs::read_to_string(world.profile_file("work")).unwrap();
     assert!(!file.contains("sk-secret-1"), "{file}");
     world.clown_ok(&["run", "work"]);
@@ -240,7 +278,11 @@ fn many_runs_of_one_profile_at_once() {
     }
     let events = run_events(&world);
     let count = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
-    assert_eq!((count("ProfileStarted"), count("ProfileStopped")), (8, 8), "{events:?}");
+    assert_eq!(
+        (count("ProfileStarted"), count("ProfileStopped")),
+        (8, 8),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -254,9 +296,25 @@ fn a_run_that_cannot_be_says_why() {
     };
     check(&["run", "nothing"], 3, "nothing");
     check(&["run", "../etc"], 2, "../etc");
-    world.clown_ok(&["profiles", "create", "keyless", "--agent", "claude", "--provider", "anthropic"]);
+    world.clown_ok(&[
+        "profiles",
+        "create",
+        "keyless",
+        "--agent",
+        "claude",
+        "--provider",
+        "anthropic",
+    ]);
     check(&["run", "keyless"], 1, "key");
-    world.clown_ok(&["profiles", "create", "absent", "--agent", "codex", "--provider", "self"]);
+    world.clown_ok(&[
+        "profiles",
+        "create",
+        "absent",
+        "--agent",
+        "codex",
+        "--provider",
+        "self",
+    ]);
     check(&["run", "absent"], 1, "codex");
     assert_eq!(run_events(&world).len(), 0);
 }

@@ -1,7 +1,8 @@
 //! Seeing changes by hand while the daemon runs.
 
 use super::{Folder, Profiles};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +74,10 @@ fn run(profiles: &Profiles, look: SyncSender<Wake>, woken: &Receiver<Wake>) {
     }
 }
 
+fn only_read(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
+}
+
 /// The system's own notices, of the folder and of the folder that holds it.
 struct Eyes {
     watcher: Option<RecommendedWatcher>,
@@ -83,7 +88,11 @@ struct Eyes {
 
 impl Eyes {
     fn new(folder: &Path, look: SyncSender<Wake>) -> Self {
-        let watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // To look is to open and to close, which must not call for another look.
+            if event.is_ok_and(|event| only_read(&event.kind)) {
+                return;
+            }
             // A full channel already holds a look, which will see this change too.
             if let Err(TrySendError::Disconnected(_)) = look.try_send(Wake::Look) {
                 tracing::debug!("a change was noticed after the end");
