@@ -46,6 +46,16 @@ impl Output {
             .map_err(closed_or)
     }
 
+    /// What was done, for people: programs get JSON on stdout, and this on stderr.
+    pub(crate) fn told(self, text: impl fmt::Display) -> anyhow::Result<()> {
+        if self.json {
+            note(text);
+            Ok(())
+        } else {
+            self.line(text)
+        }
+    }
+
     /// One JSON document.
     pub(crate) fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
         self.line(serde_json::to_string_pretty(value)?)

@@ -39,6 +39,10 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(output)
+}
+
 #[track_caller]
 fn check(line: &str, code: i32, part: &str) {
     let world = world("");
@@ -49,11 +53,7 @@ fn check(line: &str, code: i32, part: &str) {
         "{line}: {}",
         stderr(&output)
     );
-    assert!(
-        stderr(&output).contains(part),
-        "{line}: {}",
-        stderr(&output)
-    );
+    assert!(said(&output).contains(part), "{line}: {}", said(&output));
     assert!(!world.path().join(".local/state/clown/daemon.json").exists());
 }
 

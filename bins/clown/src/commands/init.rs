@@ -73,13 +73,12 @@ pub(crate) async fn init(context: &Context, args: InitArgs) -> anyhow::Result<()
     if context.output.is_json() {
         return context.output.json(&profile);
     }
-    super::profiles::say_created(&profile);
-    note(format_args!(
+    super::profiles::say_created(context.output, &profile)?;
+    context.output.line(format_args!(
         "\nNext:\n  clown run {alias}      runs {} here\n  clown watch     shows what happens, in another terminal",
         agent.name,
         alias = profile.alias,
-    ));
-    Ok(())
+    ))
 }
 
 async fn create(client: &Client, request: &CreateProfile) -> anyhow::Result<Profile> {

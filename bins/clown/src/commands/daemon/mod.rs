@@ -86,7 +86,7 @@ fn show(output: Output, daemon: &Daemon) -> anyhow::Result<()> {
     } = daemon;
     let uptime = event_line::duration(*uptime_secs);
     output.line(format_args!(
-        "clownd {version} serves at http://{address} as process {pid}, since {uptime}"
+        "clownd {version} serves at http://{address} as process {pid}, up for {uptime}"
     ))?;
     output.line(format_args!(
         "  {} profiles, {} agents installed, {} running, {} listening",
@@ -118,14 +118,14 @@ async fn stop(context: &Context) -> anyhow::Result<()> {
     let daemon: Daemon = match asked.await {
         Ok(daemon) => daemon,
         Err(error) if is_gone(&error) => {
-            note("No daemon runs.");
-            return Ok(());
+            return context.output.told("No daemon runs.");
         }
         Err(error) => return Err(anyhow::Error::new(error)),
     };
     wait_until_gone(context, &client, &daemon).await?;
-    note(format_args!("Stopped the daemon (process {}).", daemon.pid));
-    Ok(())
+    context
+        .output
+        .told(format_args!("Stopped the daemon (process {}).", daemon.pid))
 }
 
 async fn wait_until_gone(

@@ -230,15 +230,20 @@ impl Show {
             .take_output()
             .context("the agent's output cannot be read")?;
         let mut printed = BufReader::new(printed).lines();
-        let (mut is_printing, mut has_stopped) = (true, false);
-        while is_printing || !has_stopped {
+        let mut ending = Box::pin(child.succeeded());
+        let (mut is_printing, mut has_ended, mut is_told) = (true, false, false);
+        while is_printing || !has_ended || !is_told {
             let step = async {
                 tokio::select! {
                     line = printed.next_line(), if is_printing => match line? {
                         Some(line) => self.print_agents(&line)?,
                         None => is_printing = false,
                     },
-                    kind = self.next() => has_stopped |= kind? == Some(EventKind::ProfileStopped),
+                    ended = &mut ending, if !has_ended => {
+                        ended?;
+                        has_ended = true;
+                    }
+                    kind = self.next() => is_told |= kind? == Some(EventKind::ProfileStopped),
                 }
                 anyhow::Ok(())
             };
@@ -246,7 +251,7 @@ impl Show {
                 .await
                 .context("the demo waited for the agent in vain")??;
         }
-        child.succeeded().await
+        Ok(())
     }
 
     fn print_agents(&self, line: &str) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 use crate::context::Context;
 use crate::key_args::{self, KeyArgs};
-use crate::output::note;
+use crate::output::Output;
 use anyhow::Context as _;
 use clap::Args;
 use clown_api::{CreateProfile, Profile};
@@ -63,24 +63,26 @@ pub(super) async fn create(
     if context.output.is_json() {
         return context.output.json(&profile);
     }
-    say_created(&profile);
-    note(format_args!("Run it with: clown run {}", profile.alias));
-    Ok(())
+    say_created(context.output, &profile)?;
+    context
+        .output
+        .line(format_args!("Run it with: clown run {}", profile.alias))
 }
 
 /// What was made, and where its key is.
-pub(crate) fn say_created(profile: &Profile) {
+pub(crate) fn say_created(output: Output, profile: &Profile) -> anyhow::Result<()> {
     let Profile {
         alias,
         agent_id,
         provider_id,
         ..
     } = profile;
-    note(format_args!(
+    output.line(format_args!(
         "Created profile {alias}: {agent_id} with {provider_id}."
-    ));
-    if let Some(key) = key_args::describe(profile) {
-        note(format_args!("Its key is {key}."));
+    ))?;
+    match key_args::describe(profile) {
+        Some(key) => output.line(format_args!("Its key is {key}.")),
+        None => Ok(()),
     }
 }
 

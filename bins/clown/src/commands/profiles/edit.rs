@@ -1,6 +1,5 @@
 use crate::context::Context;
 use crate::failure::{FAILED, Failure, NOT_FOUND, USAGE};
-use crate::output::note;
 use anyhow::Context as _;
 use clown_api::Profile;
 use clown_client::{Client, ClientError};
@@ -29,8 +28,9 @@ pub(super) async fn edit(context: &Context, client: &Client, alias: &str) -> any
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {} back", path.display()))?;
     if text == text_before {
-        note(format_args!("Profile {alias} is as it was."));
-        return Ok(());
+        return context
+            .output
+            .told(format_args!("Profile {alias} is as it was."));
     }
     if let Err(error) = text.parse::<toml_edit::DocumentMut>() {
         let text = format!(
@@ -50,10 +50,9 @@ pub(super) async fn edit(context: &Context, client: &Client, alias: &str) -> any
             );
             Err(Failure::new(FAILED, text).into())
         }
-        None => {
-            note(format_args!("Changed profile {alias}."));
-            Ok(())
-        }
+        None => context
+            .output
+            .told(format_args!("Changed profile {alias}.")),
     }
 }
 

@@ -65,8 +65,7 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             } else {
                 "; what its agent has kept for it stays"
             };
-            note(format_args!("Deleted profile {alias}{kept}."));
-            Ok(())
+            output.told(format_args!("Deleted profile {alias}{kept}."))
         }
         ProfilesCommand::Env { alias } => show::env(output, &client.profile(&alias).await?),
     }

@@ -1,7 +1,6 @@
 use crate::context::Context;
 use crate::failure::{Failure, USAGE};
 use crate::key_args::{self, KeyArgs};
-use crate::output::note;
 use clap::Args;
 use clown_client::Client;
 use serde_json::{Map, Value};
@@ -57,9 +56,11 @@ pub(super) async fn set(context: &Context, client: &Client, args: SetArgs) -> an
     if context.output.is_json() {
         return context.output.json(&profile);
     }
-    note(format_args!("Changed profile {}.", profile.alias));
+    context
+        .output
+        .line(format_args!("Changed profile {}.", profile.alias))?;
     if says_key && let Some(key) = key_args::describe(&profile) {
-        note(format_args!("Its key is {key}."));
+        context.output.line(format_args!("Its key is {key}."))?;
     }
     Ok(())
 }
