@@ -13,5 +13,8 @@ mod since;
 mod stream;
 
 pub use access::AccessError;
-pub use server::{BindError, Server};
+pub use server::{BindError, Observer, Server};
 pub use settings::{Limits, ServerSettings};
+
+/// The version that the daemon tells.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,10 +1,10 @@
 use crate::access::{Access, AccessError};
 use crate::activity::Activity;
-use crate::http::Api;
+use crate::http::{Api, Identity};
 use crate::settings::ServerSettings;
 use crate::stream::{Stop, Streams};
-use clown_core::Seq;
-use clown_core::store::Store;
+use clown_core::{Core, Seq};
+use clown_events::{ShutdownReason, Timestamp};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +22,6 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    address: SocketAddr,
     api: Arc<Api>,
 }
 
@@ -48,12 +47,34 @@ pub enum BindError {
     Access(#[from] AccessError),
 }
 
+/// Tells about a server.
+#[derive(Debug, Clone)]
+pub struct Observer(Arc<Api>);
+
+impl Observer {
+    /// Since when there has been no request and no client that wants the daemon to stay; `None`
+    /// while there is one.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.0.activity.idle_since()
+    }
+
+    /// Waits until a client wishes the daemon to stop.
+    pub async fn shutdown_requested(&self) -> ShutdownReason {
+        let mut wishes = self.0.shutdown.subscribe();
+        match wishes.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(reason)) => reason.clone(),
+            // The sender lives as long as this observer.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
 /// The most bytes of a request's head, and of its body at a time.
 const HTTP_BUFFER: usize = 32 << 10;
 
 impl Server {
     /// Listens on the address of `settings`. What connects waits until [`Server::serve`].
-    pub async fn bind(settings: ServerSettings, store: Arc<Store>) -> Result<Self, BindError> {
+    pub async fn bind(settings: ServerSettings, core: Arc<Core>) -> Result<Self, BindError> {
         let access = Access::new(&settings.hosts, &settings.origins)?;
         if !settings.listen.ip().is_loopback() {
             return Err(BindError::NotLoopback(settings.listen));
@@ -67,12 +88,17 @@ impl Server {
         let limits = Arc::new(settings.limits);
         let activity = Arc::new(Activity::new());
         let streams = Arc::new(Streams::new(
-            Arc::clone(&store),
+            Arc::clone(&core.store),
             Arc::clone(&limits),
             Arc::clone(&activity),
         ));
         let api = Api {
-            store,
+            core,
+            identity: Identity {
+                address,
+                started_at: Timestamp::now(),
+            },
+            shutdown: watch::Sender::new(None),
             streams,
             access,
             activity,
@@ -80,14 +106,23 @@ impl Server {
         };
         Ok(Self {
             listener,
-            address,
             api: Arc::new(api),
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.api.identity.address
+    }
+
+    /// When it was bound.
+    pub fn started_at(&self) -> Timestamp {
+        self.api.identity.started_at
+    }
+
+    /// Tells about the server while it serves.
+    pub fn observer(&self) -> Observer {
+        Observer(Arc::clone(&self.api))
     }
 
     /// Serves until `stop` gives the number of the last event. Then every stream gets all events

@@ -1,30 +1,181 @@
 //! The one table from what services say to what a client is told.
 
 use super::Refusal;
+use clown_core::agents::AgentError;
+use clown_core::keys::KeyError;
+use clown_core::launch::{LaunchError, MergeError};
+use clown_core::profiles::ProfileError;
+use clown_core::runs::RunError;
 use clown_core::store::StoreError;
+use clown_core::{InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
+use std::error::Error;
+
+const CONFLICT: StatusCode = StatusCode::CONFLICT;
+const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const WRONG: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        let detail = error.to_string();
-        match error {
-            StoreError::Full(_) => unavailable("disk_full", detail),
-            StoreError::Unwritable(_) => unavailable("database_unwritable", detail),
-            StoreError::Closed => unavailable("stopping", detail),
-            StoreError::Corrupt(_) => internal("database_damaged", &error),
-            _ => internal("internal_error", &error),
-        }
+        let (status, code) = store(&error);
+        refuse(status, code, &error)
     }
 }
 
-fn unavailable(code: &'static str, detail: String) -> Refusal {
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
-        .with_header(RETRY_AFTER, HeaderValue::from_static("5"))
+impl From<InvalidAlias> for Refusal {
+    fn from(error: InvalidAlias) -> Self {
+        refuse(WRONG, "invalid_alias", &error)
+    }
 }
 
-/// The log gets the cause, the client only the sentence.
-fn internal(code: &'static str, error: &(dyn std::error::Error + 'static)) -> Refusal {
-    tracing::error!(error, "a request failed");
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, code, error.to_string())
+impl From<ProfileError> for Refusal {
+    fn from(error: ProfileError) -> Self {
+        let (status, code) = profile(&error);
+        refuse(status, code, &error)
+    }
+}
+
+impl From<AgentError> for Refusal {
+    fn from(error: AgentError) -> Self {
+        let (status, code) = match &error {
+            AgentError::NotFound { .. } => (NOT_FOUND, "agent_not_found"),
+            AgentError::Store(error) => store(error),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
+impl From<RunError> for Refusal {
+    fn from(error: RunError) -> Self {
+        let (status, code) = run(&error);
+        refuse(status, code, &error)
+    }
+}
+
+impl From<PrepareError> for Refusal {
+    fn from(error: PrepareError) -> Self {
+        let (status, code) = match &error {
+            PrepareError::Profile(error) => profile(error),
+            PrepareError::NotInstalled { .. } => (WRONG, "agent_not_installed"),
+            PrepareError::NoWorkingFolder { .. } => (WRONG, "working_dir_missing"),
+            PrepareError::Key(error) => key(error),
+            PrepareError::Launch(error) => launch(error),
+            PrepareError::Merge(error) => merge(error),
+            PrepareError::Run(error) => run(error),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
+/// A status and a word for programs.
+type Told = (StatusCode, &'static str);
+
+const INTERNAL: Told = (FAILED, "internal_error");
+
+fn store(error: &StoreError) -> Told {
+    match error {
+        StoreError::Full(_) => (UNAVAILABLE, "disk_full"),
+        StoreError::Unwritable(_) => (UNAVAILABLE, "database_unwritable"),
+        StoreError::Closed => (UNAVAILABLE, "stopping"),
+        StoreError::Corrupt(_) => (FAILED, "database_damaged"),
+        _ => INTERNAL,
+    }
+}
+
+fn profile(error: &ProfileError) -> Told {
+    match error {
+        ProfileError::InvalidAlias(_) => (WRONG, "invalid_alias"),
+        ProfileError::NotFound(_) => (NOT_FOUND, "profile_not_found"),
+        ProfileError::Exists(_) => (CONFLICT, "profile_exists"),
+        ProfileError::Broken { .. } => (WRONG, "profile_broken"),
+        ProfileError::Running { .. } => (CONFLICT, "profile_running"),
+        ProfileError::Changing(_) => (CONFLICT, "profile_changing"),
+        ProfileError::FolderMissing { .. } => (UNAVAILABLE, "profiles_folder_missing"),
+        ProfileError::Invalid { .. } => (WRONG, "invalid_profile"),
+        ProfileError::UnknownMembers { .. } => (WRONG, "unknown_members"),
+        ProfileError::File { .. } => (FAILED, "profile_file_failed"),
+        ProfileError::Key(error) => key(error),
+        ProfileError::Store(error) => store(error),
+        _ => INTERNAL,
+    }
+}
+
+fn key(error: &KeyError) -> Told {
+    match error {
+        KeyError::VariableUnset { .. } | KeyError::NotStored { .. } => (WRONG, "key_missing"),
+        KeyError::CommandFailed { .. }
+        | KeyError::CommandNotStarted { .. }
+        | KeyError::CommandTimeout { .. } => (WRONG, "key_command_failed"),
+        KeyError::File { .. } => (WRONG, "key_file_unreadable"),
+        KeyError::Unusable { .. } | KeyError::Refused { .. } => (WRONG, "invalid_key"),
+        KeyError::Keyring { .. } => (UNAVAILABLE, "keyring_locked"),
+        KeyError::StoreFile { .. } => (FAILED, "key_store_failed"),
+        _ => INTERNAL,
+    }
+}
+
+fn launch(error: &LaunchError) -> Told {
+    match error {
+        LaunchError::NoSharedFormat { .. } | LaunchError::EndpointFormat { .. } => {
+            (WRONG, "provider_not_usable")
+        }
+        LaunchError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
+        LaunchError::KeyMissing { .. } => (WRONG, "key_missing"),
+        LaunchError::NoHooks { .. } => (WRONG, "hooks_not_supported"),
+        LaunchError::Template { .. } => (WRONG, "agent_manifest_broken"),
+        _ => INTERNAL,
+    }
+}
+
+fn merge(error: &MergeError) -> Told {
+    match error {
+        MergeError::Malformed { .. } | MergeError::WrongType { .. } => {
+            (WRONG, "agent_file_malformed")
+        }
+        _ => (FAILED, "agent_file_failed"),
+    }
+}
+
+fn run(error: &RunError) -> Told {
+    match error {
+        RunError::NotFound(_) => (NOT_FOUND, "run_not_found"),
+        RunError::NoCaller { .. } | RunError::NoAgent { .. } => (WRONG, "process_not_found"),
+        RunError::StartedOtherwise { .. } => (CONFLICT, "run_started_otherwise"),
+        RunError::NotStarted { .. } => (CONFLICT, "run_not_started"),
+        RunError::Abandoned { .. } => (CONFLICT, "run_abandoned"),
+        RunError::Record { .. } => (FAILED, "exit_record_failed"),
+        RunError::Store(error) => store(error),
+        _ => INTERNAL,
+    }
+}
+
+fn refuse(status: StatusCode, code: &'static str, error: &(dyn Error + 'static)) -> Refusal {
+    if status.is_server_error() {
+        tracing::error!(error, code, "a request failed");
+    }
+    let refusal = Refusal::new(status, code, with_causes(error));
+    match status {
+        UNAVAILABLE => refusal.with_header(RETRY_AFTER, HeaderValue::from_static("5")),
+        _ => refusal,
+    }
+}
+
+/// The sentence of an error and those of its causes, as far as they do not repeat it.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -1,12 +1,19 @@
 //! HTTP: routes, and one file a resource.
 
+mod agents;
 mod body;
+mod daemon;
 mod errors;
 mod events;
+mod profiles;
+mod providers;
 mod query;
 mod refusal;
+mod resource;
 mod router;
+mod runs;
 
+pub(crate) use daemon::Identity;
 pub(crate) use query::Query;
 pub(crate) use refusal::Refusal;
 pub(crate) use router::Api;

@@ -56,6 +56,18 @@ impl Query {
             .transpose()
     }
 
+    /// Whether `name` is `true`; it is not where it is left out.
+    pub(crate) fn take_flag(&mut self, name: &str) -> Result<bool, Refusal> {
+        match self.take(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(invalid(format!(
+                "{name} is true or false, not {:?}",
+                shortened(other)
+            ))),
+        }
+    }
+
     /// The filter of `events` and `profile`.
     pub(crate) fn take_filter(&mut self) -> Result<Filter, Refusal> {
         let events = self.take("events");

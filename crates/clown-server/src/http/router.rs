@@ -1,9 +1,15 @@
-use super::{Body, Refusal, blocking, body::BodyLimits, empty_response, events};
+use super::body::BodyLimits;
+use super::daemon::{self, Identity};
+use super::{
+    Body, Query, Refusal, agents, blocking, empty_response, events, json_bytes, profiles,
+    providers, runs,
+};
 use crate::access::Access;
 use crate::activity::Activity;
 use crate::settings::Limits;
 use crate::stream::Streams;
-use clown_core::store::Store;
+use clown_core::Core;
+use clown_events::ShutdownReason;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_REQUEST_METHOD, ALLOW, VARY,
@@ -11,11 +17,15 @@ use http::header::{
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Everything that a request can reach.
 #[derive(Debug)]
 pub(crate) struct Api {
-    pub(crate) store: Arc<Store>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) identity: Identity,
+    /// Set when a client wishes the daemon to stop.
+    pub(crate) shutdown: watch::Sender<Option<ShutdownReason>>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) access: Access,
     pub(crate) activity: Arc<Activity>,
@@ -52,16 +62,56 @@ impl Api {
             Method::HEAD => Method::GET,
             ref other => other.clone(),
         };
+        let core = &self.core;
+        let limits = self.body_limits();
+        let query = request.uri().query();
+        if takes_no_parameters(&segments) {
+            Query::parse(query, &[])?;
+        }
         match (&method, segments.as_slice()) {
-            (&Method::GET, ["healthz"]) => Ok(super::json_bytes(
-                StatusCode::OK,
-                br#"{"status":"ok"}"#.to_vec(),
-            )),
+            (&Method::GET, ["healthz"]) => {
+                Ok(json_bytes(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()))
+            }
             (&Method::GET, ["ws"]) => self.streams.open(request).await,
+            (&Method::GET, ["api", "v1", "state"]) => {
+                daemon::state(core, self.identity, self.streams.count()).await
+            }
             (&Method::GET, ["api", "v1", "events"]) => {
-                let parameters = events::Parameters::parse(request.uri().query())?;
-                let store = Arc::clone(&self.store);
+                let parameters = events::Parameters::parse(query)?;
+                let store = Arc::clone(&core.store);
                 Ok(blocking(move || events::page(&store, &parameters)).await??)
+            }
+            (&Method::GET, ["api", "v1", "daemon"]) => {
+                daemon::get(core, self.identity, self.streams.count()).await
+            }
+            (&Method::POST, ["api", "v1", "daemon", "shutdown"]) => {
+                daemon::shutdown(&self.shutdown, request, limits).await
+            }
+            (&Method::GET, ["api", "v1", "profiles"]) => profiles::list(core).await,
+            (&Method::POST, ["api", "v1", "profiles"]) => {
+                profiles::create(core, request, limits).await
+            }
+            (&Method::GET, ["api", "v1", "profiles", alias]) => profiles::get(core, alias).await,
+            (&Method::PATCH, ["api", "v1", "profiles", alias]) => {
+                profiles::patch(core, alias, request, limits).await
+            }
+            (&Method::DELETE, ["api", "v1", "profiles", alias]) => {
+                profiles::delete(core, alias, query).await
+            }
+            (&Method::POST, ["api", "v1", "profiles", alias, "runs"]) => {
+                profiles::prepare_run(core, alias, request, limits).await
+            }
+            (&Method::GET, ["api", "v1", "agents"]) => agents::list(core).await,
+            (&Method::POST, ["api", "v1", "agents", "detect"]) => agents::detect(core).await,
+            (&Method::GET, ["api", "v1", "agents", id]) => agents::get(core, id).await,
+            (&Method::GET, ["api", "v1", "providers"]) => providers::list(core).await,
+            (&Method::GET, ["api", "v1", "providers", id]) => providers::get(core, id).await,
+            (&Method::GET, ["api", "v1", "runs"]) => runs::list(core).await,
+            (&Method::POST, ["api", "v1", "runs", id, "started"]) => {
+                runs::started(core, id, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "runs", id, "exited"]) => {
+                runs::exited(core, id, request, limits).await
             }
             (_, segments) => without_route(&request, segments),
         }
@@ -78,10 +128,31 @@ impl Api {
 /// The methods of each path; none for a path that there is not.
 fn methods(segments: &[&str]) -> &'static [Method] {
     const READ: &[Method] = &[Method::GET, Method::HEAD];
+    const WRITE: &[Method] = &[Method::POST];
     match segments {
-        ["healthz" | "ws"] | ["api", "v1", "events"] => READ,
+        ["healthz" | "ws"]
+        | [
+            "api",
+            "v1",
+            "state" | "events" | "daemon" | "agents" | "providers" | "runs",
+        ] => READ,
+        ["api", "v1", "agents", "detect"] => WRITE,
+        ["api", "v1", "agents" | "providers", _] => READ,
+        ["api", "v1", "profiles"] => &[Method::GET, Method::HEAD, Method::POST],
+        ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
+        ["api", "v1", "daemon", "shutdown"]
+        | ["api", "v1", "profiles", _, "runs"]
+        | ["api", "v1", "runs", _, "started" | "exited"] => WRITE,
         _ => &[],
     }
+}
+
+/// Routes that read their parameters themselves are left out.
+fn takes_no_parameters(segments: &[&str]) -> bool {
+    !matches!(
+        segments,
+        ["ws"] | ["api", "v1", "events"] | ["api", "v1", "profiles", _]
+    )
 }
 
 /// The answer where no route takes this method: 404, 405, or what a browser asks before a request.

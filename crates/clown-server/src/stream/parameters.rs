@@ -1,7 +1,6 @@
 use crate::http::{Query, Refusal};
 use crate::since::Since;
 use clown_events::Filter;
-use http::StatusCode;
 
 /// What the address of an event stream asks for.
 #[derive(Debug)]
@@ -16,18 +15,7 @@ impl Parameters {
         let mut query = Query::parse(query, &["since", "events", "profile", "keepalive"])?;
         let since = query.take_parsed("since", Since::parse)?;
         let filter = query.take_filter()?;
-        let keepalive = match query.take("keepalive").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => {
-                let detail = format!("keepalive is true or false, not {other:?}");
-                return Err(Refusal::new(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_parameter",
-                    detail,
-                ));
-            }
-        };
+        let keepalive = query.take_flag("keepalive")?;
         Ok(Self {
             since,
             filter,

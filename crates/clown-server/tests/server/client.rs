@@ -72,7 +72,7 @@ impl Client {
     }
 
     pub fn expect_upgrade(&mut self) {
-        let head = self.read_head();
+        let head = self.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         // The example of RFC 6455, section 1.3.
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
@@ -88,7 +88,7 @@ impl Client {
 
     /// Reads an answer of HTTP whose length is announced.
     pub fn answer(&mut self) -> Answer {
-        let head = self.read_head();
+        let head = self.head();
         let status = head
             .split(' ')
             .nth(1)
@@ -142,7 +142,7 @@ impl Client {
         serde_json::from_str(&self.text()).unwrap()
     }
 
-    fn read_head(&mut self) -> String {
+    pub fn head(&mut self) -> String {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head = self.buffer.drain(..end + 4).collect();
@@ -154,6 +154,11 @@ impl Client {
                 String::from_utf8_lossy(&self.buffer)
             );
         }
+    }
+
+    /// Reads on until the server closes the connection.
+    pub fn read_to_end(&mut self) {
+        while self.fill() > 0 {}
     }
 
     /// Exactly `count` bytes; `None` at the end of the connection.

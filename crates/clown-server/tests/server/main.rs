@@ -1,5 +1,13 @@
 //! A whole server in this process, and what clients see of it over real sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs is there, or the test fails"
+)]
+
+mod access;
 mod client;
+mod http;
+mod resources;
 mod stream;
 mod support;

@@ -1,9 +1,10 @@
 //! The server under test.
 
+use clown_core::journal::Retention;
 use clown_core::store::{Store, StoreError, StoreSettings};
-use clown_core::{Seq, journal};
+use clown_core::{Core, CoreSettings, Seq, journal};
 use clown_events::{Event, ProfileCreated, ProfileDeleted, Timestamp};
-use clown_server::{Limits, Server, ServerSettings};
+use clown_server::{Limits, Observer, Server, ServerSettings};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +15,13 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct TestServer {
     pub address: SocketAddr,
+    pub core: Arc<Core>,
     pub store: Arc<Store>,
+    pub observer: Observer,
     stop: Option<oneshot::Sender<Seq>>,
     served: Option<oneshot::Receiver<()>>,
     runtime: Option<Runtime>,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl TestServer {
@@ -36,8 +39,17 @@ impl TestServer {
             ring_bytes,
             ..StoreSettings::default()
         };
-        let store =
-            Arc::new(Store::open(&folder.path().join("clown.db"), &store_settings).unwrap());
+        std::fs::create_dir_all(folder.path().join("config/profiles")).unwrap();
+        let core = Core::open(CoreSettings {
+            config_dir: folder.path().join("config"),
+            state_dir: folder.path().join("state"),
+            environment: vec![("PATH".into(), folder.path().join("bin").into())],
+            keyring: false,
+            store: store_settings,
+            retention: Retention::default(),
+        });
+        let core = Arc::new(core.unwrap());
+        let store = Arc::clone(&core.store);
         let mut settings = ServerSettings::new("127.0.0.1:0".parse().unwrap());
         change(&mut settings);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -46,9 +58,10 @@ impl TestServer {
             .build()
             .unwrap();
         let server = runtime
-            .block_on(Server::bind(settings, Arc::clone(&store)))
+            .block_on(Server::bind(settings, Arc::clone(&core)))
             .unwrap();
         let address = server.address();
+        let observer = server.observer();
         let (stop, stopped) = oneshot::channel();
         let (done, served) = oneshot::channel();
         runtime.spawn(async move {
@@ -59,11 +72,13 @@ impl TestServer {
         });
         Self {
             address,
+            core,
             store,
+            observer,
             stop: Some(stop),
             served: Some(served),
             runtime: Some(runtime),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -111,6 +126,10 @@ impl TestServer {
             }
         }
         lines
+    }
+
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(work)
     }
 
     /// Stops the server after the last event, and waits until it has.

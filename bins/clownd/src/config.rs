@@ -1,0 +1,222 @@
+//! `config.toml`.
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
+
+/// What the file may hold. A key that is not here is an error that names it, with its line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) listen: Option<String>,
+    pub(crate) idle_timeout: Option<String>,
+    pub(crate) journal: JournalConfig,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) access: AccessConfig,
+    registry: RegistryConfig,
+    usage: UsageConfig,
+    prices: BTreeMap<String, toml::Table>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct JournalConfig {
+    pub(crate) keep_events: Option<u64>,
+    pub(crate) keep_days: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) sync: Option<SyncConfig>,
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SyncConfig {
+    Process,
+    Power,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsConfig {
+    pub(crate) connections: Option<usize>,
+    pub(crate) message_bytes: Option<usize>,
+    pub(crate) messages_per_second: Option<u32>,
+    pub(crate) stall_secs: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AccessConfig {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) origins: Vec<String>,
+}
+
+/// For the registry, which this version does not have; checked so that a mistake shows early.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RegistryConfig {
+    url: Option<String>,
+    channel: Option<String>,
+    public_key: Option<String>,
+}
+
+/// For the count of usage, which this version does not have.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct UsageConfig {
+    timezone: Option<String>,
+    sources: Option<toml::Value>,
+}
+
+impl Config {
+    /// The file at `path`; the defaults when there is none.
+    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        Self::parse(&text).with_context(|| format!("{} is not right", path.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        // The error shows line and column, and the line itself.
+        let config: Self = toml::from_str(text)
+            .map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_end()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let limits = &self.limits;
+        positive(
+            "limits.connections",
+            limits.connections.map(|count| count as u64),
+            100_000,
+        )?;
+        positive(
+            "limits.message_bytes",
+            limits.message_bytes.map(|count| count as u64),
+            16 << 20,
+        )?;
+        positive(
+            "limits.messages_per_second",
+            limits.messages_per_second.map(u64::from),
+            1_000_000,
+        )?;
+        positive("limits.stall_secs", limits.stall_secs, 86_400)?;
+        positive("journal.keep_events", self.journal.keep_events, u64::MAX)?;
+        positive("journal.keep_days", self.journal.keep_days, 36_500)?;
+        positive("journal.max_bytes", self.journal.max_bytes, u64::MAX)?;
+        let registry = &self.registry;
+        if let Some(url) = &registry.url
+            && !["https://", "http://", "file://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+        {
+            bail!("registry.url is {url:?}: give an address that begins with https://");
+        }
+        not_empty("registry.channel", registry.channel.as_deref())?;
+        not_empty("registry.public_key", registry.public_key.as_deref())?;
+        not_empty("usage.timezone", self.usage.timezone.as_deref())?;
+        if self
+            .usage
+            .sources
+            .as_ref()
+            .is_some_and(|sources| !sources.is_array() && !sources.is_table())
+        {
+            bail!("usage.sources is neither a list nor a table");
+        }
+        match self.prices.iter().find(|(_, prices)| prices.is_empty()) {
+            Some((model, _)) => bail!("prices.{model} holds no price"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn positive(name: &str, value: Option<u64>, largest: u64) -> anyhow::Result<()> {
+    match value {
+        Some(value) if value == 0 || value > largest => {
+            bail!("{name} is {value}: give a number from 1 to {largest}")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_empty(name: &str, value: Option<&str>) -> anyhow::Result<()> {
+    match value {
+        Some(value) if value.trim().is_empty() => {
+            bail!("{name} is empty: give it a value, or leave it out")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_key_is_known() {
+        let config = Config::parse(
+            r#"
+            listen = "127.0.0.1:0"
+            idle_timeout = "15m"
+            [journal]
+            keep_events = 10
+            keep_days = 1
+            max_bytes = 1000000
+            sync = "power"
+            [limits]
+            connections = 10
+            message_bytes = 1000
+            messages_per_second = 5
+            stall_secs = 3
+            [access]
+            hosts = ["clown.internal"]
+            origins = ["https://app.example"]
+            [registry]
+            url = "https://example.org/registry"
+            channel = "stable"
+            public_key = "abc"
+            [usage]
+            timezone = "Europe/Berlin"
+            sources = ["claude"]
+            [prices."some-model"]
+            input = 1.5
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.journal.sync, Some(SyncConfig::Power));
+        assert_eq!(config.limits.stall_secs, Some(3));
+        assert_eq!(config.access.hosts, ["clown.internal"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let check = |text: &str, parts: &[&str]| {
+            let error = format!("{:#}", Config::parse(text).unwrap_err());
+            for part in parts {
+                assert!(error.contains(part), "{part:?} is not in {error}");
+            }
+        };
+        check(
+            "listen = \"x\"\nidel_timeout = \"1s\"\n",
+            &["idel_timeout", "line 2"],
+        );
+        check("[journal]\nkeep = 1\n", &["keep", "line 2"]);
+        check("[journals]\n", &["journals", "line 1"]);
+        check(
+            "[limits]\nconnections = 0\n",
+            &["limits.connections", "1 to"],
+        );
+        check("[limits]\nconnections = \"many\"\n", &["line 2", "many"]);
+        check("[journal]\nsync = \"never\"\n", &["never", "power"]);
+        check("[registry]\nurl = \"example.org\"\n", &["registry.url"]);
+        check("listen = \n", &["line 1"]);
+    }
+}

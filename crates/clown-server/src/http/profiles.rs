@@ -1,0 +1,139 @@
+//! Profiles: `/api/v1/profiles` and below.
+
+use super::body::{self, BodyLimits};
+use super::{Body, Query, Refusal, blocking, empty_response, json_response, resource};
+use clown_api::{List, PrepareRun, PreparedRun, routes};
+use clown_core::{Alias, Core, RunRequest};
+use http::header::LOCATION;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub(super) async fn list(core: &Arc<Core>) -> Result<Response<Body>, Refusal> {
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profiles = core.profiles.list()?;
+        let items = profiles
+            .into_iter()
+            .map(|profile| resource::profile(&core, profile))
+            .collect();
+        Ok(json_response(StatusCode::OK, &List::new(items)))
+    })
+    .await?
+}
+
+pub(super) async fn get(core: &Arc<Core>, alias: &str) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.get(&alias)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn create(
+    core: &Arc<Core>,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let mut members: Map<String, Value> = body::json(request, limits).await?;
+    let alias: Alias = match members.remove("alias") {
+        Some(Value::String(alias)) => alias.parse()?,
+        Some(_) => return Err(invalid("alias: not a string")),
+        None => return Err(invalid("alias: missing; it is the profile's name")),
+    };
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.create(&alias, members)?;
+        let mut response = json_response(StatusCode::CREATED, &resource::profile(&core, profile));
+        if let Ok(location) = HeaderValue::try_from(routes::profile(alias.as_str())) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        Ok(response)
+    })
+    .await?
+}
+
+pub(super) async fn patch(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let members: Map<String, Value> = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.patch(&alias, members)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn delete(
+    core: &Arc<Core>,
+    alias: &str,
+    query: Option<&str>,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let purge = Query::parse(query, &["purge"])?.take_flag("purge")?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        core.profiles.delete(&alias, purge)?;
+        Ok(empty_response(StatusCode::NO_CONTENT))
+    })
+    .await?
+}
+
+pub(super) async fn prepare_run(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: PrepareRun = body::json(request, limits).await?;
+    let cwd = PathBuf::from(wanted.cwd);
+    if !cwd.is_absolute() {
+        return Err(invalid("cwd: not a full path, beginning with /"));
+    }
+    let run = RunRequest {
+        args: wanted.args,
+        cwd,
+        path: wanted.path.into(),
+        cli_pid: wanted.cli_pid,
+    };
+    let core = Arc::clone(core);
+    blocking(move || {
+        let prepared = core.prepare_run(&alias, &run)?;
+        let document = PreparedRun {
+            run_id: prepared.run_id,
+            program: utf8(prepared.program)?,
+            args: prepared.args,
+            env: prepared.env,
+            working_dir: utf8(prepared.working_dir)?,
+        };
+        Ok(json_response(StatusCode::CREATED, &document))
+    })
+    .await?
+}
+
+/// JSON has no other text: a path that is not UTF-8 would be another path when read.
+fn utf8(path: PathBuf) -> Result<String, Refusal> {
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| invalid(&format!("the path {} is not UTF-8", path.display())))
+}
+
+fn invalid(detail: &str) -> Refusal {
+    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail)
+}

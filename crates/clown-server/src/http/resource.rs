@@ -1,0 +1,182 @@
+//! From what the domain knows to what the contract says.
+
+use clown_api::{
+    Agent, CatalogueProblem, Endpoint, KeyStatus, Profile, ProfileFault, Provider, Run, RunState,
+};
+use clown_core::agents::AgentStatus;
+use clown_core::keys::{KeyPlace, KeySource};
+use clown_core::providers::ProviderManifest;
+use clown_core::{Alias, Core, profiles, runs};
+use std::path::Path;
+
+/// How many runs that are over are told.
+const RECENT_RUNS: usize = 100;
+
+pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
+    let published = profile.published;
+    let definition = published.definition;
+    Profile {
+        alias: published.alias.to_string(),
+        agent_id: definition.agent_id,
+        provider_id: definition.provider_id,
+        endpoint_id: definition.endpoint_id,
+        model: definition.model,
+        env: definition.env,
+        args: definition.args,
+        working_dir: definition.working_dir,
+        key: definition
+            .key
+            .map(|source| key(core, &published.alias, &source)),
+        hooks_config: definition.hooks_config,
+        proxy_config: definition.proxy_config,
+        created_at: published.created_at,
+        updated_at: published.updated_at,
+        last_used: published.last_used,
+        fault: profile.fault.map(|fault| ProfileFault {
+            path: text(&fault.path),
+            line: fault.place.map(|(line, _)| line),
+            column: fault.place.map(|(_, column)| column),
+            message: fault.message,
+        }),
+    }
+}
+
+fn key(core: &Core, alias: &Alias, source: &KeySource) -> KeyStatus {
+    let (source, set) = match source {
+        // Whoever runs the profile has the variable, or not; that shows only then.
+        KeySource::Env(_) => ("env", true),
+        KeySource::Command(_) => ("command", true),
+        KeySource::File(path) => ("file", path.is_file()),
+        KeySource::Store(name) => match core.keys.status(name) {
+            Ok(Some(KeyPlace::Keyring)) => ("keyring", true),
+            Ok(Some(KeyPlace::SecretsFile(_))) => ("secrets", true),
+            Ok(None) => ("secrets", false),
+            Err(error) => {
+                tracing::warn!(%alias, error = &error as &dyn std::error::Error, "cannot look for a stored key");
+                ("secrets", false)
+            }
+        },
+    };
+    KeyStatus {
+        source: source.to_owned(),
+        set,
+    }
+}
+
+pub(super) fn agent(core: &Core, agent: AgentStatus, profiles: &[profiles::Profile]) -> Agent {
+    let uses = |profile: &&profiles::Profile| profile.published.definition.agent_id == agent.id;
+    let users = profiles.iter().filter(uses);
+    Agent {
+        profiles: users
+            .map(|profile| profile.published.alias.to_string())
+            .collect(),
+        install_hint: core
+            .agents
+            .manifest(&agent.id)
+            .and_then(|manifest| manifest.install.clone()),
+        binary_path: agent.binary_path.as_deref().map(text),
+        id: agent.id,
+        name: agent.name,
+        installed: agent.installed,
+        version: agent.version,
+    }
+}
+
+pub(super) fn provider(manifest: &ProviderManifest) -> Provider {
+    let endpoint = |endpoint: &clown_core::providers::Endpoint| Endpoint {
+        id: endpoint.id.as_str().to_owned(),
+        urls: endpoint
+            .urls
+            .iter()
+            .map(|(format, url)| (format.as_str().to_owned(), url.as_str().to_owned()))
+            .collect(),
+    };
+    Provider {
+        id: manifest.id.as_str().to_owned(),
+        name: manifest.name.clone(),
+        endpoints: manifest.endpoints.iter().map(endpoint).collect(),
+        default_endpoint: manifest
+            .default_endpoint()
+            .map(|endpoint| endpoint.id.as_str().to_owned()),
+        key_env: manifest.key.as_ref().map(|key| key.variable.clone()),
+        key_required: manifest.key.as_ref().is_some_and(|key| key.required),
+        default_model: manifest.default_model.clone(),
+        models: manifest.models.clone(),
+    }
+}
+
+/// All providers, by id.
+pub(super) fn providers(core: &Core) -> Vec<Provider> {
+    core.catalogue
+        .providers
+        .current()
+        .all()
+        .map(|manifest| provider(manifest))
+        .collect()
+}
+
+pub(super) fn run(run: runs::Run) -> Run {
+    Run {
+        id: run.id,
+        profile: run.profile.to_string(),
+        state: match run.state {
+            runs::RunState::Prepared => RunState::Prepared,
+            runs::RunState::Running => RunState::Running,
+            runs::RunState::Exited => RunState::Exited,
+            runs::RunState::Abandoned => RunState::Abandoned,
+        },
+        pid: run.pid,
+        exit_code: run.exit_code,
+        prepared_at: run.prepared_at,
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+    }
+}
+
+/// Runs that are not over, and the most recent that are; the latest first.
+pub(super) fn recent_runs(runs: Vec<runs::Run>) -> Vec<Run> {
+    let mut over = 0;
+    let told = runs.into_iter().filter(|run| {
+        over += usize::from(!run.state.is_open());
+        run.state.is_open() || over <= RECENT_RUNS
+    });
+    told.map(run).collect()
+}
+
+/// What is wrong with files that people own.
+pub(super) fn problems(core: &Core) -> Vec<CatalogueProblem> {
+    let of_manifest = |problem: &clown_core::providers::Problem| CatalogueProblem {
+        path: text(&problem.path),
+        line: Some(problem.line),
+        column: Some(problem.column),
+        message: problem.message.clone(),
+    };
+    let of_profile = |fault: profiles::Fault| CatalogueProblem {
+        path: text(&fault.path),
+        line: fault.place.map(|(line, _)| line),
+        column: fault.place.map(|(_, column)| column),
+        message: fault.message,
+    };
+    let mut problems: Vec<_> = core.profiles.faults().into_iter().map(of_profile).collect();
+    problems.extend(
+        core.catalogue
+            .agents
+            .current()
+            .problems()
+            .iter()
+            .map(of_manifest),
+    );
+    problems.extend(
+        core.catalogue
+            .providers
+            .current()
+            .problems()
+            .iter()
+            .map(of_manifest),
+    );
+    problems
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
