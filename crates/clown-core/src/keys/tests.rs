@@ -1,7 +1,7 @@
 use super::command::first_line_within;
 use super::*;
 use crate::Alias;
-use crate::process::identity_of;
+use crate::process::{environment_of, identity_of};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -268,6 +268,12 @@ fn the_callers_variables_come_first() {
         .spawn()
         .unwrap();
     let identity = identity_of(caller.id()).unwrap().unwrap();
+    // The kernel lets the parent go on a moment before the new environment is in place.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while environment_of(&identity, "IN_BOTH").is_none() {
+        assert!(Instant::now() < deadline, "the variable does not appear");
+        std::thread::yield_now();
+    }
     let resolve = |name: &str, caller| {
         let (store, environment) = (store(folder.path()), environment());
         let resolver = KeyResolver {

@@ -2,7 +2,7 @@ use super::*;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -151,6 +151,12 @@ fn the_environment_of_another_process() {
             .unwrap(),
     );
     let identity = child.identity();
+    // The kernel lets the parent go on a moment before the new environment is in place.
+    let deadline = Instant::now() + LIMIT;
+    while environment_of(&identity, "CLOWN_TEST_VALUE").is_none() {
+        assert!(Instant::now() < deadline, "the variable does not appear");
+        std::thread::yield_now();
+    }
     assert_eq!(
         environment_of(&identity, "CLOWN_TEST_VALUE").unwrap(),
         "a=b c"
