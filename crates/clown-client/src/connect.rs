@@ -36,7 +36,12 @@ pub(crate) async fn connect(
     stream.set_nodelay(true).map_err(unreachable)?;
     let server = stream.peer_addr().map_err(unreachable)?;
     let client = stream.local_addr().map_err(unreachable)?;
-    let peer = identify(server, client).await;
+    let peer = tokio::select! {
+        biased;
+        peer = identify(server, client) => peer,
+        // A daemon that is about to end may never take the connection.
+        error = closed(&stream) => return Err(unreachable(error)),
+    };
     let not_own = |owner| {
         Err(ClientError::NotOwn {
             address: address.to_string(),
@@ -57,4 +62,14 @@ pub(crate) async fn connect(
 /// Only where the system has no look-up does a loopback peer come out as `Elsewhere`.
 fn server_is_here(server: &std::net::SocketAddr) -> bool {
     server.ip().to_canonical().is_loopback()
+}
+
+/// Waits until the other side has closed a connection on which nothing was asked yet.
+async fn closed(stream: &TcpStream) -> io::Error {
+    match stream.peek(&mut [0]).await {
+        Ok(0) => io::ErrorKind::ConnectionReset.into(),
+        // It speaks first, whatever it is.
+        Ok(_) => std::future::pending().await,
+        Err(error) => error,
+    }
 }

@@ -308,3 +308,16 @@ async fn nothing_is_sent_to_a_peer_that_is_not_known() {
         String::from_utf8_lossy(&received)
     );
 }
+
+/// A daemon that ends with connections in its queue is away at once, not after the time in which
+/// somebody might still have taken them.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_listener_that_goes_without_a_word_is_not_reachable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let client = Client::new(Discovery::at(address));
+    let (outcome, ()) = tokio::join!(biased; client.health(), async { drop(listener) });
+    let error = outcome.unwrap_err();
+    assert!(error.is_not_reachable(), "{error:?}");
+}

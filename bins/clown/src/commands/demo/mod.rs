@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A moment to read each step, for people.
-const PACE: Duration = Duration::from_millis(400);
+const PACE: Duration = Duration::from_millis(250);
 
 /// The profile that the demo makes, and its models.
 const ALIAS: &str = "demo";
@@ -132,10 +132,7 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
     caption
         .say("The daemon stops, and says so first.", &command(&stop))
         .await?;
-    tokio::try_join!(
-        stage.clown(&stop),
-        show.until(EventKind::DaemonShuttingDown)
-    )?;
+    tokio::try_join!(stage.clown(&stop), show.until_closed())?;
     stage.daemon_ended().await?;
 
     note(
@@ -202,6 +199,19 @@ impl Show {
             != Some(kind)
         {}
         Ok(())
+    }
+
+    /// Prints what happens up to the daemon's end. Reading on answers its farewell, for which it
+    /// waits a little.
+    async fn until_closed(&mut self) -> anyhow::Result<()> {
+        self.until(EventKind::DaemonShuttingDown).await?;
+        let closed = async {
+            while !matches!(self.stream.next().await?, StreamItem::Disconnected { .. }) {}
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(STEP_LIMIT, closed)
+            .await
+            .context("the demo waited for the daemon's end in vain")?
     }
 
     /// Prints the next event, if that is what the stream has next, and says which it was.
