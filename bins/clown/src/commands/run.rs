@@ -120,13 +120,22 @@ fn not_let_go(not: &NotLetGo, prepared: &PreparedRun) -> i32 {
     match not {
         NotLetGo::Signal(signal) => 128 + signal,
         NotLetGo::NoProgram(error) => {
-            note(format_args!(
-                "clown: cannot start {}: {error}",
-                prepared.program
-            ));
+            let program = &prepared.program;
+            if is_interpreter_missing(program, error) {
+                note(format_args!(
+                    "clown: cannot start {program}: the interpreter that its first line names is not there"
+                ));
+                return 126;
+            }
+            note(format_args!("clown: cannot start {program}: {error}"));
             code_of(error)
         }
     }
+}
+
+/// The system says of the script what is true of its interpreter.
+fn is_interpreter_missing(program: &str, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound && Path::new(program).is_file()
 }
 
 /// As shells tell what they cannot run.

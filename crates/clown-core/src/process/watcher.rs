@@ -1,8 +1,7 @@
 use super::ProcessHandle;
 use super::handle::ASK_AGAIN;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::io::{Errno, ioctl_fionbio};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,7 +36,10 @@ struct Watched {
 impl ProcessWatcher {
     /// Starts the thread. It calls `ended` once for each watched process, when that has ended.
     pub fn start(ended: impl Fn(WatchToken) + Send + 'static) -> io::Result<Self> {
-        let (read, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (read, wake) = io::pipe()?;
+        ioctl_fionbio(&read, true)?;
+        ioctl_fionbio(&wake, true)?;
+        let (read, wake) = (OwnedFd::from(read), OwnedFd::from(wake));
         let shared = Arc::new(Shared {
             watched: Mutex::default(),
             wake,
