@@ -5,8 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -26,11 +25,20 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-static ON_STDERR: AtomicBool = AtomicBool::new(false);
+static STARTED: OnceLock<LogSettings> = OnceLock::new();
 
-/// Whether the log is set up, and goes to stderr.
-pub(crate) fn is_on_stderr() -> bool {
-    ON_STDERR.load(Ordering::Relaxed)
+/// Says why the program fails, once: on stderr for people, and in the log where that is not what
+/// people look at.
+pub(crate) fn report(error: &anyhow::Error) {
+    let settings = STARTED.get();
+    let in_file = settings.is_some_and(|settings| settings.file.is_some());
+    let as_json = settings.is_some_and(|settings| settings.format == LogFormat::Json);
+    if in_file || as_json {
+        tracing::error!("{error:#}");
+    }
+    if in_file || !as_json {
+        eprintln!("clownd: {error:#}");
+    }
 }
 
 /// Sets up the log for the whole program.
@@ -63,7 +71,8 @@ pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
     }
-    ON_STDERR.store(settings.file.is_none(), Ordering::Relaxed);
+    // It is set up once.
+    let _ = STARTED.set(settings.clone());
     Ok(())
 }
 
@@ -143,7 +152,9 @@ mod tests {
         let path = folder.path().join("clownd.log");
         let mut file = RotatingFile::open(&path, 10).unwrap();
         for line in 0..14 {
-            writeln!(file, "line {line:02}").unwrap();
+            // As the log does it: a line at a time.
+            let text = format!("line {line:02}\n");
+            file.write_all(text.as_bytes()).unwrap();
         }
         let content = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(content("clownd.log"), "line 12\nline 13\n");

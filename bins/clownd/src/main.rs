@@ -20,11 +20,7 @@ fn main() -> ExitCode {
     match settings::Settings::resolve(flags, |name| std::env::var_os(name)).and_then(daemon::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The log may be a file, and whoever started this looks at stderr, or the other way.
-            tracing::error!("{error:#}");
-            if !log::is_on_stderr() {
-                eprintln!("clownd: {error:#}");
-            }
+            log::report(&error);
             ExitCode::FAILURE
         }
     }

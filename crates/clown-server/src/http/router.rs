@@ -130,7 +130,8 @@ fn methods(segments: &[&str]) -> &'static [Method] {
     const READ: &[Method] = &[Method::GET, Method::HEAD];
     const WRITE: &[Method] = &[Method::POST];
     match segments {
-        ["healthz" | "ws"]
+        ["ws"] => &[Method::GET],
+        ["healthz"]
         | [
             "api",
             "v1",
