@@ -50,10 +50,14 @@ impl Context {
         match client.health().await {
             Ok(()) => Ok(client),
             Err(error) if !error.is_not_reachable() => Err(error.into()),
-            Err(error) if self.no_start => Err(self.not_running(error, "--no-start was given")),
-            Err(error) if self.address.is_some() => {
-                Err(self.not_running(error, "with --daemon or CLOWN_DAEMON none is started"))
-            }
+            Err(error) if self.no_start => Err(self.not_running(
+                error,
+                "--no-start was given; `clown daemon start` starts one",
+            )),
+            Err(error) if self.address.is_some() => Err(self.not_running(
+                error,
+                "none is started for --daemon and CLOWN_DAEMON; check that address",
+            )),
             Err(_) => {
                 launch::start_in_background(&self.places, &client).await?;
                 Ok(client)
@@ -62,10 +66,7 @@ impl Context {
     }
 
     fn not_running(&self, error: ClientError, why_not_started: &str) -> anyhow::Error {
-        let failure = Failure::new(
-            NOT_REACHABLE,
-            format!("{why_not_started}; `clown daemon start` starts one"),
-        );
+        let failure = Failure::new(NOT_REACHABLE, why_not_started);
         anyhow::Error::new(failure).context(format!("{:#}", anyhow::Error::new(error)))
     }
 

@@ -74,10 +74,12 @@ pub(crate) async fn init(context: &Context, args: InitArgs) -> anyhow::Result<()
         return context.output.json(&profile);
     }
     super::profiles::say_created(context.output, &profile)?;
+    let run = format!("clown run {}", profile.alias);
     context.output.line(format_args!(
-        "\nNext:\n  clown run {alias}      runs {} here\n  clown watch     shows what happens, in another terminal",
+        "\nNext:\n  {run}  runs {} here\n  {:width$}  shows what happens, in another terminal",
         agent.name,
-        alias = profile.alias,
+        "clown watch",
+        width = run.len(),
     ))
 }
 
@@ -190,7 +192,7 @@ fn ask_key(provider: &Provider) -> anyhow::Result<Option<KeyInput>> {
         ),
         option(
             "keep",
-            "I type it now, and it is kept in the system keyring".to_owned(),
+            "I type it now; it is kept in the system keyring, or else in a private file".to_owned(),
         ),
         option(
             "command",
