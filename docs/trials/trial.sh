@@ -5,12 +5,13 @@
 # usage: docs/trials/trial.sh [FOLDER WITH node_modules/.bin]     (built with: cargo build)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-bin=${CLOWN_BIN:-$here/../../target/debug}
+bin=${CLOWN_BIN:-$(cd "$here/../.." && pwd)/target/debug}
 agents=${1:-}
 work=$(mktemp -d)
+clown() { "$bin/clown" "$@"; }
 cleanup() {
-    "$bin/clown" --no-start daemon stop >/dev/null 2>&1 || true
-    kill "${upstream:-0}" 2>/dev/null || true
+    clown --no-start daemon stop >/dev/null 2>&1 || true
+    kill $(jobs -p) 2>/dev/null || true
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -47,30 +48,30 @@ openai-chat = "$address/v1"
 gemini = "$address"
 END
 cd "$work/project"
-"$bin/clown" agents detect >/dev/null
-"$bin/clown" watch --since 0 >"$work/watch.txt" 2>&1 &
+clown agents detect >/dev/null
+clown watch --since 0 >"$work/watch.txt" 2>&1 &
 
 say() { printf '\n$ %s\n' "$*"; }
 try() { say "$@"; "$@" 2>&1 </dev/null || echo "(exit code $?)"; }
 
 try uname -sr
-try clown --version 2>/dev/null || true
-try "$bin/clown" agents list
+try clown --version
+try clown agents list
 for agent in claude codex opencode gemini; do
-    try "$bin/clown" profiles create "$agent-trial" --agent "$agent" --provider trial \
+    try clown profiles create "$agent-trial" --agent "$agent" --provider trial \
         --model trial-model --key-env TRIAL_KEY
 done
-try "$bin/clown" run claude-trial -- -p ping
-try "$bin/clown" run codex-trial -- exec --skip-git-repo-check ping
-try "$bin/clown" run opencode-trial -- run ping
-try "$bin/clown" run gemini-trial -- --skip-trust -p ping
+try clown run claude-trial -- -p ping
+try clown run codex-trial -- exec --skip-git-repo-check ping
+try clown run opencode-trial -- run ping
+try clown run gemini-trial -- --skip-trust -p ping
 say "cat requests.jsonl"
 cat "$work/requests.jsonl"
 if grep -q sk-of-the-caller "$work/requests.jsonl"; then
     echo "A KEY OF THE CALLER LEAKED"
     exit 1
 fi
-"$bin/clown" --no-start daemon stop >/dev/null
+clown --no-start daemon stop >/dev/null
 say "clown watch --since 0"
 sleep 0.5
 cat "$work/watch.txt"

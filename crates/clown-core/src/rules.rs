@@ -7,8 +7,8 @@ use crate::profiles::{Definition, ProfileError, Rules};
 use crate::providers::{Catalog, ProviderManifest};
 use std::sync::Arc;
 
-/// The model that is told where neither profile, provider nor agent names one.
-const UNKNOWN_MODEL: &str = "unknown";
+/// What is told where neither profile, provider nor agent names a model: the agent chooses.
+const AGENTS_CHOICE: &str = "default";
 
 /// The manifests of agents and providers.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Rules for Catalogue {
             }
             Err(_) => own.map(str::to_owned),
         };
-        model.unwrap_or_else(|| UNKNOWN_MODEL.to_owned())
+        model.unwrap_or_else(|| AGENTS_CHOICE.to_owned())
     }
 }
 
