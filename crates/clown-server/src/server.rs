@@ -14,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -83,7 +83,7 @@ impl Server {
             address: settings.listen,
             source,
         };
-        let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
+        let listener = listen(settings.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let limits = Arc::new(settings.limits);
         let activity = Arc::new(Activity::new());
@@ -171,6 +171,21 @@ impl Server {
             }
         }
     }
+}
+
+/// How many connections wait in the kernel until they are accepted. More than streams may be
+/// open: all clients come back at once when a daemon is back.
+const BACKLOG: u32 = 4_096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // What an earlier daemon has closed must not keep this one from the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Answers requests of one connection until it ends or becomes an event stream.
