@@ -38,9 +38,17 @@ pub enum StoreError {
     Unwritable(#[source] Arc<rusqlite::Error>),
     /// The file is damaged.
     #[error(
-        "Clown's database is damaged: stop the daemon and move the file clown.db away, a new one will be made"
+        "Clown's database is damaged: restart the daemon (`clown daemon restart`), which sets the file aside and makes a new one"
     )]
     Corrupt(#[source] Arc<rusqlite::Error>),
+    /// It is damaged, and cannot be moved away.
+    #[error("the database {} is damaged and cannot be moved away ({reason}): move it yourself, a new one will be made", path.display())]
+    NotSetAside {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Anything else.
     #[error("Clown's database failed")]
     Failed(#[source] Arc<rusqlite::Error>),

@@ -4,6 +4,7 @@
 //! waits for it at the same moment is committed together. After a commit, and only then, the
 //! events go to the bus.
 
+mod damage;
 mod error;
 mod schema;
 mod writer;
@@ -56,6 +57,9 @@ pub struct Store {
     thread: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
     bus: Arc<Bus>,
+    /// Why the last commit failed, if it did.
+    failing: writer::Failing,
+    set_aside: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,9 +70,19 @@ enum Location {
 }
 
 impl Store {
-    /// Opens or makes the database at `path`.
+    /// Opens or makes the database at `path`. One that is damaged is set aside under another name,
+    /// which [`Store::set_aside`] tells, and a new one is made.
     pub fn open(path: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
-        Self::start(Location::File(path.to_owned()), settings)
+        let location = Location::File(path.to_owned());
+        match Self::start(location.clone(), settings) {
+            Err(StoreError::Corrupt(_)) => {
+                let set_aside = damage::set_aside(path)?;
+                let mut store = Self::start(location, settings)?;
+                store.set_aside = Some(set_aside);
+                Ok(store)
+            }
+            opened => opened,
+        }
     }
 
     /// A database that is gone when the store is dropped.
@@ -82,15 +96,20 @@ impl Store {
     fn start(location: Location, settings: &StoreSettings) -> Result<Self, StoreError> {
         let mut connection = location.connect()?;
         schema::prepare(&mut connection, location.path(), settings.durability)?;
+        damage::check(&connection, location.path())?;
         let last = schema::last_seq(&connection)?;
         let bus = Arc::new(Bus::new(last, settings.ring_bytes));
-        let (writer, thread) = writer::spawn(connection, Arc::clone(&bus), last)?;
+        let failing = Arc::default();
+        let (writer, thread) =
+            writer::spawn(connection, Arc::clone(&bus), last, Arc::clone(&failing))?;
         Ok(Self {
             location,
             writer: Some(writer),
             thread: Some(thread),
             readers: Mutex::new(Vec::new()),
             bus,
+            failing,
+            set_aside: None,
         })
     }
 
@@ -116,6 +135,40 @@ impl Store {
     {
         let sender = self.writer.as_ref().ok_or(StoreError::Closed)?;
         sender.run(work)
+    }
+
+    /// Whether the database can be written. When the last commit failed, or `always`, one is tried.
+    pub fn check_writable(&self, always: bool) -> Result<(), StoreError> {
+        let failing = self
+            .failing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        if !failing && !always {
+            return Ok(());
+        }
+        self.commit(|tx| {
+            // A row of its own, since a transaction that changes nothing writes nothing.
+            tx.execute(
+                "INSERT INTO meta (key, value) VALUES ('last_check', ?1)
+                 ON CONFLICT (key) DO UPDATE SET value = max(excluded.value, value + 1)",
+                [tx.now().unix_millis()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Notes a damage that was met in use, for the next start, and hands the error on.
+    pub(crate) fn suspect(&self, error: StoreError) -> StoreError {
+        if let (StoreError::Corrupt(_), Location::File(path)) = (&error, &self.location) {
+            damage::suspect(path);
+        }
+        error
+    }
+
+    /// Where a damaged database was moved when this one was opened.
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
     }
 
     /// Runs `work` on one consistent state of the database.

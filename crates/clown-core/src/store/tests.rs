@@ -150,13 +150,89 @@ fn a_newer_format_is_refused_and_left_alone() {
     );
 }
 
-#[test]
-fn what_is_no_database_is_said_to_be_damaged() {
+/// Opens a damaged file, and checks that it is set aside whole and a new one works.
+fn check_set_aside(damage: impl FnOnce(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clown.db");
-    std::fs::write(&path, "not a database, but long enough to look like a file").unwrap();
-    let error = Store::open(&path, &StoreSettings::default()).unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    publish(&store, "a").unwrap();
+    let before = store.head();
+    drop(store);
+    damage(&path);
+    let damaged = std::fs::read(&path).unwrap();
+
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    let aside = store.set_aside().unwrap().to_owned();
+    assert_eq!(std::fs::read(&aside).unwrap(), damaged);
+    publish(&store, "b").unwrap();
+    assert!(store.head() > before, "a number was given twice");
+    drop(store);
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    assert_eq!(store.set_aside(), None);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_set_aside() {
+    check_set_aside(|path| std::fs::write(path, "not a database, but something").unwrap());
+}
+
+#[test]
+fn a_database_with_damaged_pages_is_set_aside() {
+    check_set_aside(|path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let page = 4_096;
+        for byte in &mut bytes[page..] {
+            *byte ^= 0x5a;
+        }
+        std::fs::write(path, bytes).unwrap();
+    });
+}
+
+#[test]
+fn a_suspect_database_is_looked_at_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    drop(Store::open(&path, &StoreSettings::default()).unwrap());
+    damage::suspect(&path);
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    assert_eq!(store.set_aside(), None);
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| {
+                entry
+                    .as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .contains("suspect")
+            })
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_told_until_it_can() {
+    let store = Store::open_in_memory().unwrap();
+    let limit = |pages: i64| {
+        // As a full disk does, for the writer's own connection.
+        store.commit(move |tx| {
+            tx.pragma_update(None, "max_page_count", pages)?;
+            Ok::<_, StoreError>(())
+        })
+    };
+    store.check_writable(true).unwrap();
+    limit(1).unwrap();
+    let big = "x".repeat(200_000);
+    let full = store.commit(move |tx| {
+        tx.publish(ProfileDeleted::new(big));
+        Ok::<_, StoreError>(())
+    });
+    assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+    limit(1_000_000).unwrap();
+    store.check_writable(false).unwrap();
+    publish(&store, "again").unwrap();
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The one thread that writes.
 
-use super::StoreError;
+use super::{StoreError, damage};
 use crate::Seq;
 use crate::bus::{Bus, Committed, Segment};
 use clown_events::{Envelope, Event, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -107,10 +108,14 @@ where
     }
 }
 
+/// Why the last commit failed, if it did.
+pub(super) type Failing = Arc<Mutex<Option<StoreError>>>;
+
 pub(super) fn spawn(
     connection: Connection,
     bus: Arc<Bus>,
     last: Seq,
+    failing: Failing,
 ) -> Result<(Sender, JoinHandle<()>), StoreError> {
     let (sender, receiver) = sync_channel(QUEUE);
     let last_at = connection.query_row("SELECT ifnull(max(at), 0) FROM journal", [], |row| {
@@ -121,6 +126,7 @@ pub(super) fn spawn(
         bus,
         next: first_seq(last, SystemTime::now()),
         last_at,
+        failing,
     };
     let thread = std::thread::Builder::new()
         .name("store".to_owned())
@@ -144,6 +150,7 @@ struct Writer {
     next: Seq,
     /// The greatest `at` in the journal: a clock that is set back must not break its order.
     last_at: i64,
+    failing: Failing,
 }
 
 impl Writer {
@@ -152,6 +159,11 @@ impl Writer {
             let mut jobs = vec![first];
             jobs.extend(receiver.try_iter().take(QUEUE - 1));
             let committed = self.commit(&mut jobs);
+            if let (Err(StoreError::Corrupt(_)), Some(path)) = (&committed, self.connection.path())
+            {
+                damage::suspect(Path::new(path));
+            }
+            *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = committed.clone().err();
             for job in jobs {
                 job.finish(committed.clone());
             }

@@ -1,0 +1,66 @@
+//! A damaged database is set aside, never deleted: someone may want to read it.
+
+use super::StoreError;
+use clown_events::Timestamp;
+use rusqlite::Connection;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Beside the database, when a damage was met while it was open: the next start looks at all of it.
+const SUSPECT: &str = "-suspect";
+
+/// Looks at the parts without which nothing works; at everything when the database is suspect.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    if beside(path, SUSPECT).exists() {
+        quick_check(connection, "quick_check(1)")?;
+        // Nothing was found. If it cannot be removed, the next start looks again.
+        let _ = fs::remove_file(beside(path, SUSPECT));
+        return Ok(());
+    }
+    for table in ["meta", "profiles", "agents", "runs"] {
+        quick_check(connection, &format!("quick_check({table})"))?;
+    }
+    Ok(())
+}
+
+fn quick_check(connection: &Connection, pragma: &str) -> Result<(), StoreError> {
+    let said: String = connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?;
+    if said == "ok" {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(code, Some(said)).into())
+}
+
+/// Remembers that a damage was met, for the next start.
+pub(super) fn suspect(path: &Path) {
+    // Without it, the damage is met again.
+    let _ = fs::write(beside(path, SUSPECT), b"");
+}
+
+/// Moves the database away. Its new name is the answer.
+pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let now = Timestamp::now().unix_millis();
+    let aside = beside(path, &format!("-damaged-{now}"));
+    for end in ["", "-wal", "-shm"] {
+        match fs::rename(beside(path, end), beside(&aside, end)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::NotSetAside {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                });
+            }
+            _ => {}
+        }
+    }
+    let _ = fs::remove_file(beside(path, SUSPECT));
+    Ok(aside)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name: OsString = path.into();
+    name.push(end);
+    name.into()
+}
