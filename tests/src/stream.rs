@@ -67,6 +67,24 @@ impl Stream {
         }
     }
 
+    /// The next text, or none when the daemon has closed or is gone.
+    ///
+    /// # Panics
+    /// When neither happens in time.
+    pub fn try_next_text(&mut self) -> Option<String> {
+        let deadline = Instant::now() + crate::PATIENCE;
+        loop {
+            if let Some(text) = self.take_frame() {
+                return Some(text);
+            }
+            if self.closed.is_some() {
+                return None;
+            }
+            assert!(Instant::now() < deadline, "neither a text nor an end");
+            self.fill();
+        }
+    }
+
     /// The next message.
     ///
     /// # Panics
