@@ -89,7 +89,7 @@ impl Stream {
     ///
     /// # Panics
     /// When none comes in time, or it is no JSON.
-    pub fn next(&mut self) -> Value {
+    pub fn next_message(&mut self) -> Value {
         let text = self.next_text();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
     }
@@ -101,7 +101,7 @@ impl Stream {
     pub fn until(&mut self, kind: &str) -> Vec<Value> {
         let mut messages = Vec::new();
         loop {
-            messages.push(self.next());
+            messages.push(self.next_message());
             if messages[messages.len() - 1]["type"] == kind {
                 return messages;
             }

@@ -1,5 +1,7 @@
 //! The two clients that the reference prints, as it prints them but for the port.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_tests::{World, clients, wait_for};
 use std::fs;
 use std::path::Path;

@@ -3,6 +3,8 @@
 //!
 //! `CLOWN_KILLS=2000 cargo test -p clown-tests --test kill -- --nocapture` for more.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_tests::{Stream, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

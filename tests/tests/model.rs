@@ -1,6 +1,8 @@
 //! The snapshot and the stream fit together: whoever starts from `GET /api/v1/state` and follows
 //! `/ws?since=<its seq>` knows what the daemon knows, whatever is written meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_tests::{FakeAgent, World, wait_for};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,7 +163,7 @@ fn follow(world: &World) {
     let second = world.get("/api/v1/state").json();
     let goal = second["seq"].as_u64().unwrap();
     while last < goal {
-        let event = stream.next();
+        let event = stream.next_message();
         let seq = event["seq"].as_u64().unwrap();
         assert!(seq > last, "{seq} after {last}");
         last = seq;

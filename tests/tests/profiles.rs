@@ -1,5 +1,7 @@
 //! Profiles changed by hand, by request, and while the daemon is away, seen on the stream.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_tests::{FakeAgent, Stream, World, cannot_run, wait_for};
 use serde_json::{Value, json};
 use std::fs;
@@ -10,7 +12,7 @@ const GOOD: &str = "agent_id = \"claude\"\nprovider_id = \"self\"\nmodel = \"a\"
 /// The stream's next event of a profile.
 fn next_of_profiles(stream: &mut Stream) -> (String, Value) {
     loop {
-        let mut message = stream.next();
+        let mut message = stream.next_message();
         let kind = message["type"].as_str().unwrap().to_owned();
         if kind.starts_with("Profile") {
             return (kind, message["data"].take());

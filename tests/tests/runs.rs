@@ -1,5 +1,7 @@
 //! Runs of a fake agent by the real command line, with everything killed that can be killed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_tests::{Stream, World, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
