@@ -1,5 +1,7 @@
 //! No number is given twice, whatever happens to the database.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_core::Seq;
 use clown_core::journal::{self, Start};
 use clown_core::store::{Store, StoreError, StoreSettings};
