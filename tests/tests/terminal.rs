@@ -1,0 +1,146 @@
+//! `clown run` in a real terminal (tmux): keys, job control, and the terminal afterwards.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use clown_tests::{World, binaries, cannot_run, wait_for};
+use std::fs;
+use std::process::Command;
+
+struct Terminal<'a> {
+    world: &'a World,
+    socket: String,
+}
+
+impl<'a> Terminal<'a> {
+    fn open(world: &'a World) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            cannot_run("install tmux");
+            return None;
+        }
+        let terminal = Self {
+            world,
+            socket: world.path("tmux").display().to_string(),
+        };
+        // A plain shell with job control and a prompt that is easy to find.
+        terminal.tmux(&[
+            "new-session",
+            "-d",
+            "-x",
+            "120",
+            "-y",
+            "30",
+            "env PS1='ready> ' bash --norc -i",
+        ]);
+        terminal.wait_for("ready>");
+        Some(terminal)
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = self
+            .world
+            .command("tmux".as_ref())
+            .args(["-S", &self.socket, "-f", "/dev/null"])
+            .args(arguments)
+            .env("TERM", "xterm")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn type_line(&self, line: &str) {
+        self.tmux(&["send-keys", "-l", line]);
+        self.press("Enter");
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        wait_for(text, || {
+            Some(self.screen()).filter(|screen| screen.contains(text))
+        })
+    }
+
+    fn run(&self) {
+        let clown = binaries().clown.display();
+        self.type_line(&format!("{clown} run work; echo \"code=$?\""));
+        self.wait_for("agent ready");
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// Counts interrupts, says what it reads, and ends with `bye`.
+const TALKATIVE: &str = "trap 'echo \"interrupted\"; echo x >> interrupts' INT\n\
+     trap 'echo resumed' CONT\n\
+     echo 'agent ready'\n\
+     while :; do line=; read line; [ -z \"$line\" ] && continue; echo \"heard $line\"\n\
+     [ \"$line\" = bye ] && exit 6; done";
+
+#[test]
+fn ctrl_c_reaches_the_agent_once_and_the_command_line_stays() {
+    let world = World::with_agent(TALKATIVE);
+    world.create_profile("work");
+    let Some(terminal) = Terminal::open(&world) else {
+        return;
+    };
+    terminal.run();
+    terminal.press("C-c");
+    terminal.wait_for("interrupted");
+    terminal.type_line("hello");
+    terminal.wait_for("heard hello");
+    terminal.type_line("bye");
+    terminal.wait_for("code=6");
+    let interrupts = fs::read_to_string(world.path("work/interrupts")).unwrap();
+    assert_eq!(interrupts.lines().count(), 1, "{}", terminal.screen());
+}
+
+#[test]
+fn ctrl_z_stops_both_and_fg_goes_on() {
+    let world = World::with_agent(TALKATIVE);
+    world.create_profile("work");
+    let Some(terminal) = Terminal::open(&world) else {
+        return;
+    };
+    terminal.run();
+    terminal.press("C-z");
+    terminal.wait_for("Stopped");
+    terminal.type_line("echo the shell is back");
+    terminal.wait_for("\nthe shell is back");
+    terminal.type_line("fg");
+    terminal.wait_for("resumed");
+    terminal.type_line("again");
+    terminal.wait_for("heard again");
+    terminal.type_line("bye");
+    terminal.wait_for("heard bye");
+    terminal.type_line("echo \"at last: done\"");
+    terminal.wait_for("\nat last: done");
+}
+
+#[test]
+fn the_terminal_is_as_it_was_after_an_agent_that_died_in_raw_mode() {
+    let world = World::with_agent("stty raw -echo; echo 'agent ready'; kill -9 $$");
+    world.create_profile("work");
+    let Some(terminal) = Terminal::open(&world) else {
+        return;
+    };
+    terminal.run();
+    terminal.wait_for("code=137");
+    terminal.type_line("stty -a | grep -c -e '-icanon' -e '-echo '");
+    terminal.type_line("echo visible");
+    // Once as typed, once as printed: echo and line mode are on again.
+    wait_for("the echo", || {
+        let screen = terminal.screen();
+        (screen.matches("visible").count() >= 2 && screen.contains("\n0\n")).then_some(())
+    });
+}
