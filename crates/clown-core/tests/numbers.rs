@@ -44,7 +44,10 @@ fn a_deleted_folder_does_not_start_again_and_an_old_place_is_a_gap() {
     let store = open(folder.path());
     let new = publish(&store, 1);
     assert!(new > old, "{new} after {old}");
-    assert!(matches!(journal::resume(&store, old).unwrap(), Start::Gap(_)));
+    assert!(matches!(
+        journal::resume(&store, old).unwrap(),
+        Start::Gap(_)
+    ));
 }
 
 #[test]
@@ -67,7 +70,10 @@ fn a_restored_backup_or_a_lost_write_does_not_give_a_number_again() {
     let new = publish(&store, 5);
     assert!(new.0 - 4 > lost.0, "{new} is not beyond {lost}");
     assert_eq!(journal::resume(&store, kept).unwrap(), Start::After(kept));
-    assert!(matches!(journal::resume(&store, lost).unwrap(), Start::Gap(_)));
+    assert!(matches!(
+        journal::resume(&store, lost).unwrap(),
+        Start::Gap(_)
+    ));
 }
 
 #[test]
@@ -88,5 +94,8 @@ fn a_burst_of_a_million_does_not_catch_up_with_the_next_start() {
     // The worst case: the database is lost right after the burst.
     fs::remove_file(folder.path().join("clown.db")).unwrap();
     let fresh = publish(&open(folder.path()), 1);
-    assert!(fresh > next, "{fresh} after {next}: the burst was faster than an event a microsecond");
+    assert!(
+        fresh > next,
+        "{fresh} after {next}: the burst was faster than an event a microsecond"
+    );
 }

@@ -224,12 +224,19 @@ fn a_database_that_cannot_be_written_is_told_until_it_can() {
     };
     store.check_writable(true).unwrap();
     limit(1).unwrap();
+    let before = store.head();
     let big = "x".repeat(200_000);
     let full = store.commit(move |tx| {
         tx.publish(ProfileDeleted::new(big));
         Ok::<_, StoreError>(())
     });
     assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+    assert_eq!(
+        store.head(),
+        before,
+        "an event was published that is not committed"
+    );
+    assert_eq!(events_after(&store, before), [] as [&str; 0]);
     limit(1_000_000).unwrap();
     store.check_writable(false).unwrap();
     publish(&store, "again").unwrap();
