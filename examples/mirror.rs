@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
             }
             // What was missed cannot be counted; what is true now can be asked for. Events that
             // this new snapshot reflects still come, and are passed over above.
-            StreamItem::Gap { .. } => {
+            StreamItem::Gap(_) => {
                 let state = client.state().await?;
                 running = Running::from(&state);
                 as_of = state.seq;

@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
                 let profile = envelope.event.profile().unwrap_or("-");
                 println!("{} {} {profile}", envelope.timestamp, envelope.event.name());
             }
-            StreamItem::Gap { oldest, .. } => eprintln!("missed what happened before {oldest}"),
+            StreamItem::Gap(gap) => eprintln!("missed what happened before {}", gap.oldest),
             StreamItem::Disconnected { reason, retry_in } => {
                 eprintln!("{reason}; trying again in {retry_in:.1?}");
             }

@@ -1,18 +1,16 @@
-use crate::connect::{Trust, connect};
-use crate::discovery::{DaemonAddress, Discovery};
+use crate::connect::Trust;
+use crate::discovery::Discovery;
 use crate::error::ClientError;
+use crate::history::{EventQuery, HistoryPage};
 use crate::query::{Target, segment};
-use crate::since::Since;
+use crate::request::{Asked, encode, round_trip, without_query};
+use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
-    Agent, CreateProfile, Daemon, EventPage, ExitedRun, KeyInput, List, PROBLEM_CONTENT_TYPE,
-    PrepareRun, PreparedRun, Problem, Profile, Provider, Run, Shutdown, StartedRun, State, routes,
+    Agent, CreateProfile, Daemon, ExitedRun, KeyInput, List, PrepareRun, PreparedRun, Profile,
+    Provider, Run, Shutdown, StartedRun, State, routes,
 };
-use clown_events::Timestamp;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,9 +18,6 @@ use std::time::Duration;
 
 /// How long an answer may take. Looking for agents runs programs, which is what takes longest.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-
-/// More than any answer needs; a page of history is the largest.
-const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// The daemon's HTTP API, one method a route.
 ///
@@ -89,12 +84,21 @@ impl Client {
         self.get(routes::STATE.to_owned()).await
     }
 
-    /// `GET /api/v1/events`: one page of history.
+    /// `GET /api/v1/events`: one page of history, each event with the text in which it came.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn events(&self, query: &EventQuery) -> Result<EventPage, ClientError> {
+    pub async fn events(&self, query: &EventQuery) -> Result<HistoryPage, ClientError> {
         self.get(query.target(routes::EVENTS)).await
+    }
+
+    /// Whether events after `seq` are no longer retained, or the number is of another journal:
+    /// what a stream from there would begin with. History itself does not tell.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn gap_after(&self, seq: u64) -> Result<Option<Gap>, ClientError> {
+        probe::gap_after(&self.discovery, seq).await
     }
 
     /// `GET /api/v1/daemon`.
@@ -317,8 +321,15 @@ impl Client {
     ) -> Result<Bytes, ClientError> {
         let address = self.discovery.find()?;
         let path = without_query(&target);
-        let round_trip = round_trip(&address, method, target, body, trust);
-        tokio::time::timeout(self.limit, round_trip)
+        let asked = Asked {
+            method,
+            target,
+            body,
+        };
+        let answered = self.discovery.with_token_if_needed(trust, |admission| {
+            round_trip(&address, asked.clone(), admission)
+        });
+        tokio::time::timeout(self.limit, answered)
             .await
             .unwrap_or_else(|_| {
                 Err(ClientError::Timeout {
@@ -327,138 +338,5 @@ impl Client {
                     limit: self.limit,
                 })
             })
-    }
-}
-
-async fn round_trip(
-    address: &DaemonAddress,
-    method: Method,
-    target: String,
-    body: Option<Bytes>,
-    trust: Trust,
-) -> Result<Bytes, ClientError> {
-    let path = without_query(&target);
-    let unexpected = |what: String| ClientError::Unexpected {
-        address: address.to_string(),
-        path: path.clone(),
-        what,
-    };
-    let broken = |error: hyper::Error| ClientError::Broken {
-        address: address.to_string(),
-        source: error.into(),
-    };
-
-    let mut request = Request::builder()
-        .method(method)
-        .uri(target)
-        .header(HOST, address.to_string())
-        .header(ACCEPT, "application/json, application/problem+json");
-    if body.is_some() {
-        request = request.header(CONTENT_TYPE, "application/json");
-    }
-    let request = request
-        .body(Full::new(body.unwrap_or_default()))
-        .map_err(|error| unexpected(format!("nothing: the request cannot be written ({error})")))?;
-
-    let stream = connect(address, trust).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    // The connection is driven beside the request and dropped with it: nothing is left running.
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES)
-            .collect()
-            .await
-            .map_err(|source| ClientError::Broken {
-                address: address.to_string(),
-                source,
-            })?
-            .to_bytes();
-        Ok::<_, ClientError>((head, body))
-    };
-    tokio::pin!(connection, exchange);
-    let (head, body) = tokio::select! {
-        answer = &mut exchange => answer?,
-        _ = &mut connection => exchange.await?,
-    };
-    if head.status.is_success() {
-        return Ok(body);
-    }
-    match read_problem(head.headers.get(CONTENT_TYPE), &body) {
-        Some(problem) => Err(ClientError::Problem(problem)),
-        None => Err(unexpected(describe(head.status))),
-    }
-}
-
-/// The problem in an error answer, if it is one of a daemon's.
-pub(crate) fn read_problem(content_type: Option<&HeaderValue>, body: &[u8]) -> Option<Problem> {
-    let content_type = content_type?.to_str().ok()?;
-    let media_type = content_type.split(';').next()?.trim();
-    if !media_type.eq_ignore_ascii_case(PROBLEM_CONTENT_TYPE) {
-        return None;
-    }
-    serde_json::from_slice(body).ok()
-}
-
-/// A status as people know it: `404 Not Found`.
-pub(crate) fn describe(status: StatusCode) -> String {
-    format!("HTTP status {status}")
-}
-
-/// The query may hold what a person asked for; error texts name the path only.
-fn without_query(target: &str) -> String {
-    target.split('?').next().unwrap_or(target).to_owned()
-}
-
-fn encode(body: &impl Serialize) -> Bytes {
-    // Requests are plain structs and values with string keys, which always have a JSON form.
-    serde_json::to_vec(body).unwrap_or_default().into()
-}
-
-/// Which part of the history: all of it where nothing is set.
-///
-/// ```
-/// use clown_client::{EventQuery, Since};
-///
-/// let query = EventQuery {
-///     since: Some(Since::Seq(17)),
-///     limit: Some(50),
-///     events: vec!["Profile*".to_owned()],
-///     ..EventQuery::default()
-/// };
-/// # let _ = query;
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EventQuery {
-    /// Only events after this point.
-    pub since: Option<Since>,
-    /// Only events up to this point.
-    pub until: Option<Since>,
-    /// At most this many.
-    pub limit: Option<u32>,
-    /// Names of events, or prefixes with `*`; all where empty.
-    pub events: Vec<String>,
-    /// Aliases of profiles that the events must concern; any where empty.
-    pub profiles: Vec<String>,
-}
-
-impl EventQuery {
-    fn target(&self, path: &str) -> String {
-        let mut target = Target::new(path);
-        let now = Timestamp::now();
-        for (name, point) in [("since", self.since), ("until", self.until)] {
-            if let Some(point) = point {
-                target = target.with(name, &point.pinned(now).to_string());
-            }
-        }
-        if let Some(limit) = self.limit {
-            target = target.with("limit", &limit.to_string());
-        }
-        target
-            .with_list("events", &self.events)
-            .with_list("profile", &self.profiles)
-            .into_string()
     }
 }

@@ -1,3 +1,4 @@
+use crate::token::{Token, TokenSource};
 use clown_api::DaemonFile;
 use std::fmt;
 use std::io;
@@ -21,6 +22,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone)]
 pub struct Discovery {
     way: Way,
+    token: TokenSource,
 }
 
 #[derive(Debug, Clone)]
@@ -34,14 +36,53 @@ impl Discovery {
     pub fn at(address: DaemonAddress) -> Self {
         Self {
             way: Way::Address(address),
+            token: TokenSource::Nowhere,
         }
     }
 
-    /// The daemon that has left `daemon.json` in this folder.
+    /// The daemon that has left `daemon.json` in this folder. Should it ask for a token, that is
+    /// in the same folder.
     pub fn in_state_dir(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
         Self {
-            way: Way::StateDir(dir.into()),
+            token: TokenSource::DaemonsFile(dir.join(TOKEN_FILE)),
+            way: Way::StateDir(dir),
         }
+    }
+
+    /// With the token in this daemon's state folder. It is read only when a daemon asks for one,
+    /// and sent only to the own user's daemon on this machine.
+    #[must_use]
+    pub fn with_token_in(mut self, state_dir: &Path) -> Self {
+        self.token = TokenSource::DaemonsFile(state_dir.join(TOKEN_FILE));
+        self
+    }
+
+    /// With this token, sent only when a daemon asks for one. At an address that was given
+    /// ([`Discovery::at`]) it is sent to whoever answers there; else only to the own user's daemon.
+    ///
+    /// ```
+    /// use clown_client::Discovery;
+    ///
+    /// let elsewhere = Discovery::at("build-host:8765".parse()?).with_token("c2VjcmV0".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_token(mut self, token: Token) -> Self {
+        self.token = TokenSource::Given(token);
+        self
+    }
+
+    /// Whether a person gave both the address and the token, and so said whom to talk to.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        matches!(
+            (&self.way, &self.token),
+            (Way::Address(_), TokenSource::Given(_))
+        )
+    }
+
+    pub(crate) fn token_source(&self) -> &TokenSource {
+        &self.token
     }
 
     /// Where the daemon is now. Reads one small file at most, and connects to nothing.
@@ -81,6 +122,9 @@ impl Discovery {
 
 /// The name of the file in the state folder by which clients find the daemon.
 const DAEMON_FILE: &str = "daemon.json";
+
+/// The name of the file in the state folder that holds the daemon's token.
+const TOKEN_FILE: &str = "token";
 
 /// The file holds four short members; more than this is not one of ours.
 const DAEMON_FILE_LIMIT: u64 = 64 * 1024;

@@ -1,4 +1,5 @@
 use crate::discovery::DiscoveryError;
+use crate::token::TokenError;
 use clown_api::Problem;
 use std::io;
 use std::time::Duration;
@@ -53,6 +54,9 @@ pub enum ClientError {
     /// The daemon refused, and says why.
     #[error("{}", .0.detail)]
     Problem(Problem),
+    /// The daemon asks for a token, and the one that is there cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// An answer that Clown's daemon does not give.
     #[error("the program at {address} answered {path} with {what}; is it Clown's daemon?")]
     Unexpected {

@@ -6,13 +6,20 @@ mod client;
 mod connect;
 mod discovery;
 mod error;
+mod history;
 mod peer;
 mod query;
+mod request;
 mod since;
 mod stream;
+mod token;
 
-pub use client::{Client, EventQuery};
+pub use client::Client;
 pub use discovery::{DaemonAddress, Discovery, DiscoveryError};
 pub use error::ClientError;
+pub use history::{EventQuery, HistoryPage};
 pub use since::{ParseSinceError, Since};
-pub use stream::{DisconnectReason, EventStream, Received, StreamItem, StreamOptions};
+pub use stream::{
+    DisconnectReason, EventStream, Gap, Received, StreamItem, StreamOptions, Unreadable,
+};
+pub use token::{Token, TokenError};

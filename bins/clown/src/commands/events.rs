@@ -2,8 +2,7 @@ use crate::commands::watch::EventSelection;
 use crate::context::Context;
 use crate::event_line::EventLines;
 use clap::Args;
-use clown_api::EventPage;
-use clown_client::{Client, EventQuery, Since};
+use clown_client::{Client, EventQuery, HistoryPage, Since};
 use clown_events::Envelope;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -126,9 +125,15 @@ impl<'a> Pages<'a> {
         if self.is_over {
             return Ok(None);
         }
-        let EventPage { items, next } = self.client.events(&self.query).await?;
+        let HistoryPage { items, next, .. } = self.client.events(&self.query).await?;
         self.query.since = Some(Since::Seq(next));
         self.is_over = items.is_empty();
-        Ok(Some(items))
+        Ok(Some(
+            items
+                .into_iter()
+                .flatten()
+                .map(|item| item.envelope)
+                .collect(),
+        ))
     }
 }

@@ -3,7 +3,9 @@ use crate::event_line::EventLines;
 use crate::failure::{Failure, NOT_REACHABLE};
 use crate::output::note;
 use clap::Args;
-use clown_client::{DisconnectReason, EventStream, Since, StreamItem, StreamOptions};
+use clown_client::{
+    DisconnectReason, EventStream, Gap, Since, StreamItem, StreamOptions, Unreadable,
+};
 use std::process::ExitCode;
 
 /// What a program that was interrupted exits with.
@@ -104,15 +106,16 @@ impl Told {
                 }
                 self.is_away = true;
             }
-            StreamItem::Gap {
+            StreamItem::Gap(Gap {
                 since,
                 oldest,
                 latest,
-            } => note(format_args!(
+                ..
+            }) => note(format_args!(
                 "clown: what happened between {since} and {oldest} is no longer kept, and is missing here \
                  (the latest is {latest})"
             )),
-            StreamItem::Unreadable { text, error } => note(format_args!(
+            StreamItem::Unreadable(Unreadable { text, error, .. }) => note(format_args!(
                 "clown: this version cannot read an event ({error}): {}",
                 crate::table::printable(text)
             )),

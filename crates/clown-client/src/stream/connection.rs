@@ -1,15 +1,17 @@
 use super::{DisconnectReason, StreamOptions};
-use crate::client::{Client, describe, read_problem};
+use crate::client::Client;
 use crate::connect::{Trust, connect};
 use crate::discovery::{DaemonAddress, Discovery};
 use crate::error::ClientError;
 use crate::query::Target;
+use crate::request::{describe, read_problem};
 use crate::since::Since;
+use crate::token::Admission;
 use bytes::Bytes;
 use clown_api::{Problem, routes};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -55,7 +57,12 @@ pub(super) async fn open(
             }
         }
     }
-    let outcome = upgrade(&discovery, &options, since).await.map(Box::new);
+    let outcome = discovery
+        .with_token_if_needed(Trust::Ordinary, |admission| {
+            upgrade(&discovery, &options, since, admission)
+        })
+        .await
+        .map(Box::new);
     Attempt { since, outcome }
 }
 
@@ -63,6 +70,7 @@ async fn upgrade(
     discovery: &Discovery,
     options: &StreamOptions,
     since: Since,
+    admission: Admission,
 ) -> Result<Connection, ClientError> {
     let address = discovery.find()?;
     let mut target = Target::new(routes::EVENT_STREAM)
@@ -77,16 +85,19 @@ async fn upgrade(
         path: routes::EVENT_STREAM.to_owned(),
         what,
     };
-    let request = format!("ws://{address}{}", target.into_string())
+    let mut request = format!("ws://{address}{}", target.into_string())
         .into_client_request()
         .map_err(|error| unexpected(format!("nothing: the request cannot be written ({error})")))?;
+    if let Some(token) = &admission.token {
+        request.headers_mut().insert(AUTHORIZATION, token.bearer());
+    }
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_message_size(Some(MESSAGE_BYTES))
         .max_frame_size(Some(MESSAGE_BYTES));
 
-    let stream = connect(&address, Trust::Ordinary).await?;
+    let stream = connect(&address, admission.trust).await?;
     let handshake = client_async_with_config(request, stream, Some(config));
     match timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok((socket, _))) => Ok(Connection::new(socket, address, options)),
@@ -148,6 +159,12 @@ impl Connection {
 
     pub(super) fn age(&self) -> Duration {
         self.opened.elapsed()
+    }
+
+    /// Sends a text message.
+    pub(super) async fn send(&mut self, text: &str) -> Result<(), DisconnectReason> {
+        let sent = self.socket.send(Message::text(text)).await;
+        sent.map_err(|error| DisconnectReason::Lost(error.into()))
     }
 
     /// The next text message. Cancelling it loses nothing.

@@ -1,5 +1,6 @@
 mod connection;
 mod position;
+pub(crate) mod probe;
 
 use crate::backoff::Backoff;
 use crate::discovery::{DaemonAddress, Discovery};
@@ -80,7 +81,8 @@ impl EventStream {
     ///
     /// # Errors
     /// [`ClientError::Problem`] when the daemon refuses what was asked for, which asking again
-    /// does not change (an unknown event name, no permission). Everything else is waited out and
+    /// does not change (an unknown event name, no permission), and [`ClientError::Token`] when it
+    /// asks for a token that cannot be used. Everything else is waited out and
     /// told as [`StreamItem::Disconnected`].
     pub async fn next(&mut self) -> Result<StreamItem, ClientError> {
         loop {
@@ -162,6 +164,7 @@ fn is_final(error: &ClientError) -> bool {
         ClientError::Problem(problem) => {
             (400..500).contains(&problem.status) && !BUSY.contains(&problem.status)
         }
+        ClientError::Token(_) => true,
         _ => false,
     }
 }
@@ -222,25 +225,13 @@ pub enum StreamItem {
     },
     /// An event.
     Event(Received),
-    /// Events after `since` are no longer retained, or the journal is another one. What follows
-    /// begins with `oldest`; ask [`crate::Client::state`] for what is true now.
-    Gap {
-        /// Where the stream wanted to go on.
-        since: u64,
-        /// The oldest event that is retained.
-        oldest: u64,
-        /// The latest one.
-        latest: u64,
-    },
+    /// Something was missed. What follows begins with the oldest event that is retained; ask
+    /// [`crate::Client::state`] for what is true now.
+    Gap(Gap),
     /// Events that were not asked for went by, up to this number.
     Cursor(u64),
     /// A message that this version cannot read. The stream goes on behind it.
-    Unreadable {
-        /// The message.
-        text: String,
-        /// What is wrong with it.
-        error: String,
-    },
+    Unreadable(Unreadable),
     /// The connection ended, or could not be made. The stream goes on by itself.
     Disconnected {
         /// Why.
@@ -248,6 +239,28 @@ pub enum StreamItem {
         /// When it is tried again.
         retry_in: Duration,
     },
+}
+
+/// Events after `since` are no longer retained, or the journal is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Where the stream wanted to go on.
+    pub since: u64,
+    /// The oldest event that is retained.
+    pub oldest: u64,
+    /// The latest one.
+    pub latest: u64,
+}
+
+/// A message that this version cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// The message.
+    pub text: String,
+    /// What is wrong with it.
+    pub error: String,
 }
 
 /// An event, and the text in which it came.

@@ -1,4 +1,4 @@
-use super::{Received, StreamItem};
+use super::{Gap, Received, StreamItem, Unreadable};
 use crate::since::Since;
 use clown_events::{ControlMessage, ServerMessage};
 use serde::Deserialize;
@@ -61,11 +61,11 @@ impl Position {
                 } => {
                     // All that follows is new to the reader, even where the numbers begin anew.
                     self.last = Some(oldest.saturating_sub(1));
-                    Some(StreamItem::Gap {
+                    Some(StreamItem::Gap(Gap {
                         since,
                         oldest,
                         latest,
-                    })
+                    }))
                 }
                 ControlMessage::Cursor {} => {
                     let seq = control.seq?;
@@ -98,10 +98,10 @@ impl Position {
         {
             return None;
         }
-        Some(StreamItem::Unreadable {
+        Some(StreamItem::Unreadable(Unreadable {
             text: text.to_owned(),
             error,
-        })
+        }))
     }
 }
 
@@ -127,11 +127,11 @@ mod tests {
             Some(StreamItem::Event(received)) => {
                 format!("event {}", received.envelope.seq.unwrap())
             }
-            Some(StreamItem::Gap {
+            Some(StreamItem::Gap(Gap {
                 since,
                 oldest,
                 latest,
-            }) => {
+            })) => {
                 format!("gap {since} {oldest} {latest}")
             }
             Some(StreamItem::Cursor(seq)) => format!("cursor {seq}"),

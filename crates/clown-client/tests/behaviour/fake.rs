@@ -230,13 +230,9 @@ fn show(item: Result<StreamItem, clown_client::ClientError>) -> String {
     match item {
         Ok(StreamItem::Connected { since, .. }) => format!("connected since {since}"),
         Ok(StreamItem::Event(received)) => format!("event {}", received.envelope.seq.unwrap()),
-        Ok(StreamItem::Gap {
-            since,
-            oldest,
-            latest,
-        }) => format!("gap {since} {oldest} {latest}"),
+        Ok(StreamItem::Gap(gap)) => format!("gap {} {} {}", gap.since, gap.oldest, gap.latest),
         Ok(StreamItem::Cursor(seq)) => format!("cursor {seq}"),
-        Ok(StreamItem::Unreadable { error, .. }) => format!("unreadable: {error}"),
+        Ok(StreamItem::Unreadable(item)) => format!("unreadable: {}", item.error),
         Ok(StreamItem::Disconnected { reason, .. }) => format!("disconnected: {reason}"),
         Ok(other) => format!("{other:?}"),
         Err(error) => format!("refused: {error}"),

@@ -81,7 +81,9 @@ async fn each_route_is_asked_as_documented() {
         "",
         format!(r#"{{"items":[{}],"next":9}}"#, fake::event(9))
     );
-    assert_eq!((page.items[0].seq, page.next), (Some(9), 9));
+    let first = page.items[0].as_ref().unwrap();
+    assert_eq!((first.envelope.seq, page.next), (Some(9), 9));
+    assert_eq!(first.text, fake::event(9));
 
     let list = |item: &str| format!(r#"{{"items":[{item}]}}"#);
     let profiles = check!(
@@ -320,4 +322,22 @@ async fn a_listener_that_goes_without_a_word_is_not_reachable() {
     let (outcome, ()) = tokio::join!(biased; client.health(), async { drop(listener) });
     let error = outcome.unwrap_err();
     assert!(error.is_not_reachable(), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_does_not_hide_the_others() {
+    let later = fake::event(8).replace(r#""alias":"a""#, r#""alias":"a","later":1"#);
+    let bad = fake::event(9).replace(r#""alias":"a""#, r#""alias":7"#);
+    let body = format!(r#"{{"items":[{later}, {bad}],"next":9}}"#);
+    let page = check!(
+        c => async { c.events(&EventQuery::default()).await },
+        "GET",
+        "/api/v1/events",
+        "",
+        body
+    );
+    assert_eq!(page.items[0].as_ref().unwrap().text, later);
+    let unreadable = page.items[1].as_ref().unwrap_err();
+    assert_eq!(unreadable.text, bad);
+    assert!(unreadable.error.contains("alias"), "{unreadable:?}");
 }

@@ -7,3 +7,5 @@
 mod fake;
 mod http;
 mod stream;
+#[cfg(unix)]
+mod token;

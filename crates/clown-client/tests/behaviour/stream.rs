@@ -391,3 +391,30 @@ async fn the_snapshots_number_is_where_a_stream_can_begin() {
     assert_eq!(request.target, "/ws?since=42");
     reader.expect(&["connected since 42"]).await;
 }
+
+#[tokio::test]
+async fn a_gap_can_be_asked_for() {
+    async fn check(messages: &[String], expected: Option<(u64, u64, u64)>) {
+        let fake = Fake::start().await;
+        let client = Client::new(fake.discovery());
+        let serve = async {
+            let (request, mut socket) = fake.socket().await;
+            assert!(request.target.ends_with("&since=50"), "{}", request.target);
+            let ping = socket.next().await.unwrap().unwrap();
+            assert_eq!(ping, Message::text(r#"{"action":"ping"}"#));
+            for message in messages {
+                send(&mut socket, message).await;
+            }
+            socket
+        };
+        let (gap, _socket) = tokio::join!(client.gap_after(50), serve);
+        let gap = gap.unwrap().map(|gap| (gap.since, gap.oldest, gap.latest));
+        assert_eq!(gap, expected, "{messages:?}");
+    }
+    let gap = control("Gap", r#"{"since":50,"oldest":7,"latest":9}"#, 6);
+    let pong = |seq| control("Pong", "{}", seq);
+    check(std::slice::from_ref(&gap), Some((50, 7, 9))).await;
+    check(&[pong(0), gap], Some((50, 7, 9))).await;
+    check(&[pong(50)], None).await;
+    check(&[event(51)], None).await;
+}
