@@ -56,6 +56,11 @@ pub struct Limits {
     pub stop_within: Duration,
     /// About how many bytes of events a stream takes from the bus or the journal at once.
     pub batch_bytes: usize,
+    /// Whether a stream sends back what it gets, instead of doing what it says. For the
+    /// conformance tests, which judge the connection by that; no daemon is built with it.
+    #[cfg(feature = "conformance")]
+    #[doc(hidden)]
+    pub echo: bool,
 }
 
 impl Default for Limits {
@@ -76,6 +81,8 @@ impl Default for Limits {
             // What a stalled stream pins beyond the ring, so it is small: with the default number
             // of streams, all of them stalled at different places, this is 64 MiB.
             batch_bytes: 64 << 10,
+            #[cfg(feature = "conformance")]
+            echo: false,
         }
     }
 }

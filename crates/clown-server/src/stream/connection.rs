@@ -1,6 +1,8 @@
 //! One event stream: a cursor, a socket and one writer.
 
 use super::feed::{Fault, Feed, Fetched, Refill};
+#[cfg(feature = "conformance")]
+use super::frame;
 use super::heartbeat::{Beat, Heartbeat};
 use super::outbox::Outbox;
 use super::rate::Rate;
@@ -275,6 +277,14 @@ impl Connection {
 
     fn handle(&mut self, read: Result<Message, Error>, now: Instant) -> Result<(), End> {
         match read {
+            #[cfg(feature = "conformance")]
+            Ok(Message::Text(text)) if self.limits.echo && self.closing.is_none() => {
+                self.outbox.push_answer(frame::text(text.as_str()));
+            }
+            #[cfg(feature = "conformance")]
+            Ok(Message::Binary(bytes)) if self.limits.echo && self.closing.is_none() => {
+                self.outbox.push_answer(frame::binary(&bytes));
+            }
             Ok(Message::Text(text)) if self.closing.is_none() => {
                 let allowed = self.rate.allow(now);
                 let frame = answer::answer(&mut self.feed, text.as_str(), allowed);
