@@ -49,7 +49,7 @@ pub(super) struct Connection {
 #[derive(Debug, Clone, Copy)]
 struct Closing {
     until: Instant,
-    /// tungstenite cannot read on; what comes is thrown away.
+    /// The client broke the protocol: nothing that it sends has a meaning any more.
     deaf: bool,
     /// Both sides have said it.
     done: bool,
@@ -68,6 +68,10 @@ struct Taken {
 enum End {
     /// After a closing handshake, or its deadline.
     Closed,
+    /// After a close frame that cannot be answered, because the client is not understood.
+    Failed {
+        until: Instant,
+    },
     Dropped(&'static str),
 }
 
@@ -146,6 +150,10 @@ impl Connection {
                 // What is sent goes out after this; an error means that the peer is gone already.
                 let _ = self.socket.into_inner().into_stream().shutdown().await;
             }
+            End::Failed { until } => {
+                tracing::debug!("event stream failed");
+                linger(self.socket.into_inner().into_stream(), until).await;
+            }
         }
     }
 
@@ -175,6 +183,10 @@ impl Connection {
             let sent = self.outbox.is_empty();
             if (closing.done && sent) || closing.until <= now {
                 return Err(End::Closed);
+            }
+            if closing.deaf && sent {
+                let until = closing.until;
+                return Err(End::Failed { until });
             }
         }
         // The feed wakes this stream only once it has said that it has nothing more.
@@ -245,7 +257,9 @@ impl Connection {
 
     fn reads(&self) -> bool {
         self.outbox.caused_by_client() <= CAUSED_BY_CLIENT
-            && !self.closing.is_some_and(|closing| closing.done)
+            && !self
+                .closing
+                .is_some_and(|closing| closing.done || closing.deaf)
     }
 
     /// Reads what the client has sent. True when there is more.
@@ -254,10 +268,8 @@ impl Connection {
             if !self.reads() {
                 return Ok(false);
             }
-            let read = match self.closing {
-                Some(Closing { deaf: true, .. }) => self.discard(),
-                _ => self.socket.read(),
-            };
+            let answers = self.outbox.answers();
+            let read = self.socket.read();
             let blocked =
                 matches!(&read, Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock);
             let handled = if blocked {
@@ -270,6 +282,10 @@ impl Connection {
             handled?;
             if blocked {
                 return Ok(false);
+            }
+            if self.outbox.answers() > answers {
+                // It goes out before the next message is looked at, which may end the stream.
+                return Ok(true);
             }
         }
         Ok(true)
@@ -323,15 +339,6 @@ impl Connection {
             Err(_) => return Err(End::Dropped("the socket failed")),
         }
         Ok(())
-    }
-
-    /// Reads without a look; the end of it is the end of the connection.
-    fn discard(&mut self) -> Result<Message, Error> {
-        let mut buffer = [0; READ_BUFFER];
-        match self.socket.get_ref().stream().try_read(&mut buffer)? {
-            0 => Err(Error::ConnectionClosed),
-            _ => Ok(Message::Pong(Bytes::new())),
-        }
     }
 
     /// Sends a close frame behind what is begun, and nothing else after it.
@@ -429,5 +436,15 @@ impl Connection {
             .into_iter()
             .flatten()
             .fold(self.heartbeat.deadline(), Instant::min)
+    }
+}
+
+/// Ends our side, then reads what is still on its way without a look. To close a socket with
+/// unread bytes would reset the connection, and the client might never see why.
+async fn linger(mut stream: TcpStream, until: Instant) {
+    if stream.shutdown().await.is_ok() {
+        let mut nowhere = tokio::io::sink();
+        let rest = tokio::io::copy(&mut stream, &mut nowhere);
+        let _ = tokio::time::timeout_at(until, rest).await;
     }
 }

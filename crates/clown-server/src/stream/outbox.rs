@@ -35,6 +35,11 @@ impl Outbox {
         self.control.len() + self.answers
     }
 
+    /// How many of them are answers.
+    pub(super) fn answers(&self) -> usize {
+        self.answers
+    }
+
     /// Adds whole frames behind everything else.
     pub(super) fn push(&mut self, frames: Bytes) {
         if !frames.is_empty() {

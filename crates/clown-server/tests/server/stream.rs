@@ -1,7 +1,7 @@
 //! What a client of the event stream sees, byte by byte.
 
 use super::client::{Client, Frame, handshake, masked};
-use super::support::{TestServer, at_fixed_time, created, deleted, eventually, quick};
+use super::support::{PATIENCE, TestServer, at_fixed_time, created, deleted, eventually, quick};
 use clown_core::Seq;
 use clown_events::Event;
 use serde_json::json;
@@ -440,6 +440,29 @@ fn close_codes() {
         &masked(0x88, &1000_u16.to_be_bytes()),
         1000,
     );
+}
+
+#[test]
+fn a_client_that_breaks_the_protocol_is_told_and_the_server_ends_first() {
+    let server = TestServer::with(|settings| settings.limits.close_within = 3 * PATIENCE);
+    let mut client = Client::open(server.address, "/ws");
+    client.send_raw(&masked(0x83, b"x"));
+    assert_eq!(client.frame(), Frame::Close(1002));
+    // Whatever the client does: it is not asked to close first, and not reset while it speaks.
+    client.send_text("still here");
+    assert_eq!(client.frame(), Frame::End);
+}
+
+#[test]
+fn what_was_asked_before_a_breach_is_answered() {
+    let server = TestServer::start();
+    for (end, code) in [(masked(0x83, b"x"), 1002), (masked(0x82, b"x"), 1003)] {
+        let mut client = Client::open(server.address, "/ws");
+        let ask = masked(0x81, br#"{"action":"ping","id":1}"#);
+        client.send_raw(&[ask, end].concat());
+        assert_eq!(client.json()["data"]["id"], 1);
+        assert_eq!(client.frame(), Frame::Close(code));
+    }
 }
 
 #[test]
