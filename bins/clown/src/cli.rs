@@ -14,7 +14,7 @@ use std::path::PathBuf;
 )]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, \
-5 daemon not reachable. `clown run` exits with the agent's own code."
+5 daemon not reachable, 6 time limit over. `clown run` exits with the agent's own code."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -30,6 +30,9 @@ pub(crate) struct GlobalArgs {
     /// Use the daemon at this address; never start one
     #[arg(long, global = true, value_name = "HOST:PORT", env = "CLOWN_DAEMON")]
     pub(crate) daemon: Option<String>,
+    /// Show this file's token to a daemon that asks for one; CLOWN_TOKEN holds a token itself
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Where configuration and profiles are [default: $XDG_CONFIG_HOME/clown or ~/.config/clown]
     #[arg(long, global = true, value_name = "DIR", env = "CLOWN_CONFIG_DIR")]
     pub(crate) config_dir: Option<PathBuf>,

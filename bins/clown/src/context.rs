@@ -3,7 +3,9 @@ use crate::failure::{Failure, NOT_REACHABLE, USAGE};
 use crate::launch;
 use crate::output::Output;
 use crate::places::Places;
-use clown_client::{Client, ClientError, DaemonAddress, Discovery};
+use clown_client::{Client, ClientError, DaemonAddress, Discovery, Token, TokenError};
+use std::error::Error as _;
+use std::path::Path;
 
 /// What a command works with: the folders, the daemon and the output.
 #[derive(Debug)]
@@ -11,6 +13,7 @@ pub(crate) struct Context {
     pub(crate) places: Places,
     pub(crate) output: Output,
     address: Option<DaemonAddress>,
+    token: Option<Token>,
     no_start: bool,
 }
 
@@ -27,15 +30,22 @@ impl Context {
             places: Places::resolve(args)?,
             output: Output::new(args.json),
             address,
+            token: given_token(args.token_file.as_deref())?,
             no_start: args.no_start,
         })
     }
 
     /// How the daemon is found: by the address that was given, else by its file.
+    /// A token that was given is for whichever it is; else there may be one in the state folder.
     pub(crate) fn discovery(&self) -> Discovery {
-        match &self.address {
-            Some(address) => Discovery::at(address.clone()),
-            None => Discovery::in_state_dir(&self.places.state_dir),
+        let state_dir = &self.places.state_dir;
+        let discovery = match &self.address {
+            Some(address) => Discovery::at(address.clone()).with_token_in(state_dir),
+            None => Discovery::in_state_dir(state_dir),
+        };
+        match &self.token {
+            Some(token) => discovery.with_token(token.clone()),
+            None => discovery,
         }
     }
 
@@ -73,5 +83,28 @@ impl Context {
     /// Whether a daemon at a fixed address was asked for.
     pub(crate) fn has_fixed_address(&self) -> bool {
         self.address.is_some()
+    }
+}
+
+/// The token that a person gave: by a file, else in the environment, where others do not see it as
+/// they see arguments.
+fn given_token(file: Option<&Path>) -> anyhow::Result<Option<Token>> {
+    let wrong = |place: &str, error: &TokenError| {
+        let cause = error
+            .source()
+            .map(|cause| format!(": {cause}"))
+            .unwrap_or_default();
+        Failure::new(USAGE, format!("{place}: {error}{cause}"))
+    };
+    if let Some(file) = file {
+        let token = Token::from_file(file).map_err(|error| wrong("--token-file", &error))?;
+        return Ok(Some(token));
+    }
+    match std::env::var("CLOWN_TOKEN") {
+        Ok(text) if !text.is_empty() => {
+            let token = text.parse().map_err(|error| wrong("CLOWN_TOKEN", &error))?;
+            Ok(Some(token))
+        }
+        _ => Ok(None),
     }
 }

@@ -9,6 +9,9 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const NOT_FOUND: u8 = 3;
 pub(crate) const CONFLICT: u8 = 4;
 pub(crate) const NOT_REACHABLE: u8 = 5;
+pub(crate) const OUT_OF_TIME: u8 = 6;
+/// What a program that was interrupted exits with: 128 and the signal's number.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A failure that the command line itself found, with its exit code.
 #[derive(Debug)]
@@ -41,7 +44,19 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     output::note(format_args!("clown: {error:#}"));
+    if is_without_token(error) {
+        output::note("clown: --token-file FILE or CLOWN_TOKEN gives that daemon's token");
+    }
     ExitCode::from(exit_code(error))
+}
+
+fn is_without_token(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(ClientError::Problem(problem)) if problem.status == 401
+        )
+    })
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

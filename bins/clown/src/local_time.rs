@@ -25,6 +25,12 @@ impl LocalZone {
         Self { zone: zone.ok() }
     }
 
+    /// No zone but UTC.
+    #[cfg(test)]
+    pub(crate) fn utc() -> Self {
+        Self { zone: None }
+    }
+
     pub(crate) fn show(&self, moment: Timestamp) -> LocalTime {
         let utc = OffsetDateTime::from(moment);
         let offset = self

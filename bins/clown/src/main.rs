@@ -4,7 +4,7 @@ mod cli;
 mod commands;
 mod context;
 mod detach;
-mod event_line;
+mod event;
 mod failure;
 mod key_args;
 mod launch;

@@ -76,6 +76,31 @@ pub(crate) fn note(text: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Waits until whoever reads standard output has gone, where that can be known.
+pub(crate) async fn reader_gone() {
+    // A thread of its own: it waits as long as there is a reader, and nobody waits for it.
+    let has_gone = tokio::task::spawn_blocking(wait_for_reader).await;
+    if !matches!(has_gone, Ok(true)) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Blocks until standard output is broken. False if that cannot be waited for.
+fn wait_for_reader() -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let stdout = io::stdout();
+    loop {
+        // Errors are told whatever is asked for, and nothing else is of interest.
+        let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+        match poll(&mut fds, None) {
+            Ok(_) => return fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
 fn colour_is_wanted() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

@@ -76,6 +76,7 @@ mod tests {
     fn check(given: Option<&str>, env: &[(&str, &str)], expected: Option<&str>) {
         let args = GlobalArgs {
             daemon: None,
+            token_file: None,
             config_dir: given.map(PathBuf::from),
             state_dir: Some("/s".into()),
             no_start: false,

@@ -34,7 +34,17 @@ pub enum Since {
 impl Since {
     /// The same point, said so that it still means the same later: a stretch of time back from
     /// now becomes a time.
-    pub(crate) fn pinned(self, now: Timestamp) -> Self {
+    ///
+    /// ```
+    /// use clown_client::Since;
+    ///
+    /// let now = "2026-01-08T10:30:00Z".parse()?;
+    /// let since: Since = "10m".parse()?;
+    /// assert_eq!(since.pinned(now).to_string(), "2026-01-08T10:20:00Z");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn pinned(self, now: Timestamp) -> Self {
         let Self::Ago(duration) = self else {
             return self;
         };

@@ -22,11 +22,11 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let done = match command {
         Command::Run(args) => return run::run(&context()?, args).await,
         Command::Watch(args) => return watch::watch(&context()?, args).await,
+        Command::Events(args) => return events::events(&context()?, args).await,
         Command::Doctor => return doctor::doctor(&context()?).await,
         Command::Demo(_) => return demo::demo(Output::new(global.json)).await,
         Command::DemoAgent(args) => return demo::agent::run(&args),
         Command::Init(args) => init::init(&context()?, args).await,
-        Command::Events(args) => events::events(&context()?, args).await,
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => providers::dispatch(&context()?, command).await,

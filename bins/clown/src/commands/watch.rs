@@ -1,70 +1,180 @@
+use crate::commands::events::within;
 use crate::context::Context;
-use crate::event_line::EventLines;
-use crate::failure::{Failure, NOT_REACHABLE};
-use crate::output::note;
+use crate::event::ahead::Ahead;
+use crate::event::args::{EventArgs, help_of_events};
+use crate::event::check::Source;
+use crate::event::handler::{Ended, Handler};
+use crate::event::replay::replay;
+use crate::failure::{Failure, NOT_REACHABLE, USAGE};
+use crate::output::{self, note};
+use crate::table::printable;
 use clap::Args;
 use clown_client::{
-    DisconnectReason, EventStream, Gap, Since, StreamItem, StreamOptions, Unreadable,
+    Client, DisconnectReason, EventStream, Received, Since, StreamItem, StreamOptions,
 };
+use clown_events::Timestamp;
 use std::process::ExitCode;
-
-/// What a program that was interrupted exits with.
-const INTERRUPTED: u8 = 130;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Which events.
 #[derive(Debug, Args)]
+#[command(after_long_help = help_of_events!("\
+Examples:
+  clown watch
+  clown watch --events 'Profile*,ProxyError' --profile work --since 10m
+  clown watch --json | jq -c 'select(.type == \"ProfileStopped\") | .data'
+  clown watch --events ProfileStopped --format '{time} {alias} {data.exit_code}'
+  clown watch --exit-on ProfileStopped:alias=work --timeout 30m && echo 'work has ended'
+  clown watch --events ProxyError --exec 'jq -r .data.error >> proxy-errors.txt'
+  clown watch --since 1767868200123456 --strict --show-seq
+  clown watch --since 1h --until now --count 100"))]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
-    pub(crate) selection: EventSelection,
-    /// Begin in the past: after this event's number, this long ago, or at this time
-    #[arg(long, value_name = "SEQ|DUR|TIME")]
-    since: Option<Since>,
+    events: EventArgs,
 }
 
-/// Flags that `watch` and `events` share.
-#[derive(Debug, Args)]
-pub(crate) struct EventSelection {
-    /// Only these events: names, or prefixes such as Profile*
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub(crate) events: Vec<String>,
-    /// Only what concerns these profiles
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = crate::cli::alias)]
-    pub(crate) profile: Vec<String>,
-}
-
-/// Prints each event as it happens, until interrupted.
+/// Prints each event as it happens, until it is enough or interrupted.
 pub(crate) async fn watch(context: &Context, args: WatchArgs) -> anyhow::Result<ExitCode> {
+    let args = args.events;
+    args.check(Source::Live, context.output.is_json())?;
     // Before the daemon is started, so that an interrupt at any time ends this the same way.
     let interrupted = tokio::signal::ctrl_c();
-    tokio::select! {
+    let mut handler = Handler::new(&args, context.output);
+    let ended = tokio::select! {
         biased;
-        _ = interrupted => Ok(ExitCode::from(INTERRUPTED)),
-        outcome = follow(context, args) => outcome,
-    }
+        _ = interrupted => Ended::Interrupted,
+        // Without a reader it would keep the daemon awake for nobody.
+        () = output::reader_gone() => return Ok(ExitCode::SUCCESS),
+        ended = within(args.timeout, follow(context, &args, &mut handler)) => ended?,
+    };
+    handler.finish(ended)
 }
 
-async fn follow(context: &Context, args: WatchArgs) -> anyhow::Result<ExitCode> {
-    context.daemon().await?;
+async fn follow(
+    context: &Context,
+    args: &EventArgs,
+    handler: &mut Handler<'_>,
+) -> anyhow::Result<Ended> {
+    let client = context.daemon().await?;
+    let bound = Bound::of(args, &client).await?;
+    if let Bound::Past(until) = bound {
+        let since = args.since.ok_or_else(|| {
+            let why = "--until has gone by already; say with --since where to begin";
+            Failure::new(USAGE, why)
+        })?;
+        return replay(&client, args, since, Some(until), handler).await;
+    }
     let options = StreamOptions {
-        events: args.selection.events,
-        profiles: args.selection.profile,
+        events: args.events.clone(),
+        profiles: args.profile.clone(),
         since: args.since,
         keepalive: true,
         ..StreamOptions::default()
     };
-    let mut stream = EventStream::new(context.discovery(), options);
-    let mut lines = EventLines::new(context.output);
+    let mut stream = Ahead::new(EventStream::new(context.discovery(), options));
     let mut told = Told::default();
     loop {
-        match stream.next().await? {
-            StreamItem::Event(received) if context.output.is_json() => {
-                context.output.line(&received.text)?;
+        let item = tokio::select! {
+            biased;
+            item = stream.next() => item?,
+            () = bound.over() => return rest(&client, args, &stream, bound, handler).await,
+        };
+        match item {
+            StreamItem::Event(received) => {
+                if bound.is_before(&received) {
+                    return Ok(Ended::Done);
+                }
+                let ended = stream.during(handler.event(&received)).await?;
+                if let Some(ended) = ended.or_else(|| bound.ends_at(received.envelope.seq)) {
+                    return Ok(ended);
+                }
             }
-            StreamItem::Event(received) => lines.print(&received.envelope)?,
+            StreamItem::Cursor(seq) => {
+                if let Some(ended) = bound.ends_at(Some(seq)) {
+                    return Ok(ended);
+                }
+            }
+            StreamItem::Gap(gap) => handler.gap(&gap)?,
+            StreamItem::Unreadable(item) => handler.unreadable(&item)?,
             StreamItem::Disconnected { reason, .. } if !told.was_connected => {
                 return Err(not_reachable(reason));
             }
             other => told.tell(&other),
+        }
+    }
+}
+
+/// What was committed before the clock passed --until and did not come through the stream yet.
+async fn rest(
+    client: &Client,
+    args: &EventArgs,
+    stream: &Ahead,
+    bound: Bound,
+    handler: &mut Handler<'_>,
+) -> anyhow::Result<Ended> {
+    match (stream.last_seq(), bound) {
+        (Some(last), Bound::Time(time)) => {
+            let (since, until) = (Since::Seq(last), Some(Since::Time(time)));
+            replay(client, args, since, until, handler).await
+        }
+        _ => Ok(Ended::Done),
+    }
+}
+
+/// Where --until ends the stream.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Never,
+    /// In what is history already.
+    Past(Since),
+    Seq(u64),
+    Time(Timestamp),
+}
+
+impl Bound {
+    async fn of(args: &EventArgs, client: &Client) -> anyhow::Result<Self> {
+        let now = Timestamp::now();
+        Ok(match args.until.map(|until| until.pinned(now)) {
+            None => Self::Never,
+            Some(Since::Now) => Self::Past(Since::Seq(client.state().await?.seq)),
+            Some(Since::Seq(seq)) if client.state().await?.seq < seq => Self::Seq(seq),
+            Some(Since::Time(time)) if time > now => Self::Time(time),
+            Some(past) => Self::Past(past),
+        })
+    }
+
+    /// Whether this event is not wanted any more.
+    fn is_before(self, received: &Received) -> bool {
+        match self {
+            Self::Never | Self::Past(_) => false,
+            Self::Seq(last) => received.envelope.seq > Some(last),
+            Self::Time(last) => received.envelope.timestamp > last,
+        }
+    }
+
+    /// Whether nothing can come after this number.
+    fn ends_at(self, seq: Option<u64>) -> Option<Ended> {
+        match self {
+            Self::Seq(last) if seq >= Some(last) => Some(Ended::Done),
+            _ => None,
+        }
+    }
+
+    /// Waits until the clock has passed the bound, if it is one of time. The clock may be set, and
+    /// the machine may sleep, so it is looked at now and then.
+    async fn over(self) {
+        const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+        let Self::Time(last) = self else {
+            return std::future::pending().await;
+        };
+        loop {
+            let left = last.unix_millis() - Timestamp::now().unix_millis();
+            let Ok(left @ 0..) = u64::try_from(left) else {
+                return;
+            };
+            sleep(LOOK_EVERY.min(Duration::from_millis(left + 1))).await;
         }
     }
 }
@@ -79,14 +189,14 @@ fn not_reachable(reason: DisconnectReason) -> anyhow::Error {
 
 /// What has been said on stderr about the connection.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) was_connected: bool,
+struct Told {
+    was_connected: bool,
     is_away: bool,
 }
 
 impl Told {
-    /// Says once that the connection is gone and once that it is back, and tells each gap.
-    pub(crate) fn tell(&mut self, item: &StreamItem) {
+    /// Says once that the connection is gone and once that it is back.
+    fn tell(&mut self, item: &StreamItem) {
         match item {
             StreamItem::Connected { address, since } => {
                 if self.is_away {
@@ -99,26 +209,13 @@ impl Told {
             }
             StreamItem::Disconnected { reason, .. } => {
                 if !self.is_away {
-                    let reason = crate::table::printable(&reason.to_string());
+                    let reason = printable(&reason.to_string());
                     note(format_args!(
                         "clown: {reason}; trying again until it is back"
                     ));
                 }
                 self.is_away = true;
             }
-            StreamItem::Gap(Gap {
-                since,
-                oldest,
-                latest,
-                ..
-            }) => note(format_args!(
-                "clown: what happened between {since} and {oldest} is no longer kept, and is missing here \
-                 (the latest is {latest})"
-            )),
-            StreamItem::Unreadable(Unreadable { text, error, .. }) => note(format_args!(
-                "clown: this version cannot read an event ({error}): {}",
-                crate::table::printable(text)
-            )),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@ mod install;
 mod logs;
 
 use crate::context::Context;
-use crate::event_line;
+use crate::event::words;
 use crate::failure::{FAILED, Failure, NOT_REACHABLE};
 use crate::output::{Output, note};
 use crate::table::printable;
@@ -84,7 +84,7 @@ fn show(output: Output, daemon: &Daemon) -> anyhow::Result<()> {
         problems,
         ..
     } = daemon;
-    let uptime = event_line::duration(*uptime_secs);
+    let uptime = words::duration(*uptime_secs);
     output.line(format_args!(
         "clownd {version} serves at http://{address} as process {pid}, up for {uptime}"
     ))?;

@@ -1,7 +1,7 @@
 pub(crate) mod agent;
 mod stage;
 
-use crate::event_line::EventLines;
+use crate::event::line::EventLines;
 use crate::output::{Output, note};
 use anstyle::Effects;
 use anyhow::Context as _;

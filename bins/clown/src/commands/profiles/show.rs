@@ -1,4 +1,4 @@
-use crate::event_line;
+use crate::event::words;
 use crate::key_args;
 use crate::local_time::LocalZone;
 use crate::output::Output;
@@ -143,7 +143,7 @@ fn ago(moment: Timestamp, now: Timestamp) -> String {
     if secs < 60 {
         "now".to_owned()
     } else {
-        format!("{} ago", event_line::duration(secs))
+        format!("{} ago", words::duration(secs))
     }
 }
 

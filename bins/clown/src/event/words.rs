@@ -1,90 +1,15 @@
-use crate::local_time::LocalZone;
-use crate::output::Output;
-use crate::table::printable;
-use anstyle::{AnsiColor, Effects, Style};
-use clown_events::{Envelope, Event, EventGroup, ShutdownReason, Timestamp, Tokens};
+//! What events say, in words for people.
 
-/// The longest name of an event, so that what follows is aligned.
-const TYPE_WIDTH: usize = "RegistrySyncCompleted".len();
-
-/// What most aliases and ids fit in; a longer one moves the rest of its line.
-const SUBJECT_WIDTH: usize = 12;
-
-/// Prints events as aligned lines for people: local time, type, subject, and what happened.
-#[derive(Debug)]
-pub(crate) struct EventLines {
-    output: Output,
-    zone: LocalZone,
-    date: String,
-}
-
-impl EventLines {
-    pub(crate) fn new(output: Output) -> Self {
-        let zone = LocalZone::of_this_machine();
-        let date = zone.show(Timestamp::now()).date;
-        Self { output, zone, date }
-    }
-
-    pub(crate) fn print(&mut self, envelope: &Envelope) -> anyhow::Result<()> {
-        let shown = self.zone.show(envelope.timestamp);
-        let dimmed = Style::new().effects(Effects::DIMMED);
-        if shown.date != self.date {
-            self.output.line(
-                self.output
-                    .paint(dimmed, format_args!("── {} ──", shown.date)),
-            )?;
-            self.date = shown.date;
-        }
-        let event = &envelope.event;
-        let kind = printable(event.name());
-        let Told { subject, text } = tell(event);
-        let subject = printable(&subject);
-        self.output.line(format_args!(
-            "{}  {}  {}  {}",
-            self.output.paint(dimmed, &shown.time),
-            self.output
-                .paint(style(event), format_args!("{kind:TYPE_WIDTH$}")),
-            self.output
-                .paint(bold(), format_args!("{subject:SUBJECT_WIDTH$}")),
-            printable(&text),
-        ))
-    }
-}
-
-fn bold() -> Style {
-    Style::new().effects(Effects::BOLD)
-}
-
-/// Red is for what went wrong; otherwise each group has a colour of its own.
-fn style(event: &Event) -> Style {
-    let went_wrong = match event {
-        Event::ProxyError(_) | Event::RegistrySyncFailed(_) => true,
-        Event::ProfileStopped(data) => data.exit_code != 0,
-        Event::ProxyStopped(data) => data.exit_code != 0,
-        Event::AgentUpdated(data) => data.new_version.is_none(),
-        _ => false,
-    };
-    if went_wrong {
-        return AnsiColor::Red.on_default();
-    }
-    match event.kind().map(clown_events::EventKind::group) {
-        Some(EventGroup::Profile) => AnsiColor::Green.on_default(),
-        Some(EventGroup::Agent) => AnsiColor::Cyan.on_default(),
-        Some(EventGroup::Registry) => AnsiColor::Blue.on_default(),
-        Some(EventGroup::Proxy) => AnsiColor::Magenta.on_default(),
-        Some(EventGroup::Usage) => AnsiColor::Yellow.on_default(),
-        _ => Style::new(),
-    }
-}
+use clown_events::{Event, ShutdownReason, Tokens};
 
 /// An event in words.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
-    subject: String,
-    text: String,
+pub(crate) struct Told {
+    pub(crate) subject: String,
+    pub(crate) text: String,
 }
 
-fn tell(event: &Event) -> Told {
+pub(crate) fn tell(event: &Event) -> Told {
     let told = |subject: &str, text: String| Told {
         subject: subject.to_owned(),
         text,
@@ -262,6 +187,7 @@ fn shutdown(reason: &ShutdownReason) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clown_events::Envelope;
 
     fn check(kind: &str, data: &str, subject: &str, text: &str) {
         let message =
