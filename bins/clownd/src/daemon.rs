@@ -3,17 +3,15 @@
 use crate::instance::Instance;
 use crate::settings::Settings;
 use crate::stop::Signals;
-use crate::{file_limit, idle, log, port_owner};
+use crate::{file_limit, idle, log, port_owner, token};
 use anyhow::{Context as _, bail};
 use clown_core::bus::Slice;
 use clown_core::store::StoreError;
-use clown_core::{Core, CoreSettings, Seq, journal};
+use clown_core::{Core, CoreSettings, STATE_MARKS, Seq, journal};
 use clown_events::{DaemonShuttingDown, DaemonStarted, Event, ShutdownReason};
 use clown_server::{BindError, Observer, Server, VERSION};
-use std::fs::{DirBuilder, Permissions};
 use std::future::Future;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +23,11 @@ use tokio::time::Instant;
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the daemon until it is told to stop, or nobody needs it.
-pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+pub(crate) fn run(mut settings: Settings) -> anyhow::Result<()> {
     make_private_folder(&settings.state_dir)?;
     log::start(&settings.log)?;
     let mut instance = Instance::claim(&settings.state_dir)?;
+    settings.server.token = Some(token::load_or_make(&settings.state_dir.join("token"))?);
     file_limit::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -250,11 +249,6 @@ fn explain(error: BindError) -> anyhow::Error {
 }
 
 fn make_private_folder(path: &Path) -> anyhow::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("cannot make the state folder {}", path.display()))?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o700))
-        .with_context(|| format!("cannot make the state folder {} private", path.display()))
+    clown_core::files::make_private_folder(path, STATE_MARKS)
+        .with_context(|| format!("cannot use the state folder {}", path.display()))
 }

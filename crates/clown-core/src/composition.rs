@@ -2,7 +2,7 @@
 
 use crate::agents::{AgentSettings, AgentStatus, Agents};
 use crate::journal::{self, Retention};
-use crate::keys::{Environment, KeyError, KeyResolver, KeyStore};
+use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
 use crate::launch::{self, LaunchError, LaunchInput, MergeError};
 use crate::manifests::Manifests;
 use crate::process::ProcessIdentity;
@@ -10,10 +10,11 @@ use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
-use crate::{Alias, Seq, agents, providers};
+use crate::{Alias, Seq, agents, files, providers};
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where things are, and how they are kept.
@@ -51,14 +52,43 @@ pub struct Core {
     environment: Environment,
     retention: Retention,
     watching: Mutex<Vec<Watching>>,
+    /// How many keys are being looked up, each on a thread that waits.
+    key_look_ups: AtomicUsize,
+}
+
+/// Files by which a state folder is known to be one.
+pub const STATE_MARKS: &[&str] = &["clownd.lock", "clown.db"];
+
+/// How often a run is prepared anew when its profile changes meanwhile.
+const MAX_TRIES: usize = 3;
+
+const MAX_KEY_LOOK_UPS: usize = 24;
+
+/// One of a limited number of places, until it is dropped.
+struct Slot<'a>(&'a AtomicUsize);
+
+impl<'a> Slot<'a> {
+    fn take(taken: &'a AtomicUsize) -> Option<Self> {
+        let limit = |taken| (taken < MAX_KEY_LOOK_UPS).then_some(taken + 1);
+        taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, limit)
+            .ok()
+            .map(|_| Self(taken))
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The core cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoreError {
-    /// A folder cannot be made.
-    #[error("cannot make the folder {}: {source}", path.display())]
+    /// A folder cannot be made, or not be used.
+    #[error("cannot use the state folder {}: {source}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -125,6 +155,9 @@ pub enum PrepareError {
     /// Agent and provider do not go together.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Too many keys are being looked up.
+    #[error("too many runs wait for their keys at the moment: try again shortly")]
+    Busy,
     /// One of the agent's files.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -156,7 +189,16 @@ pub struct Snapshot {
 impl Core {
     /// Opens everything. Nothing is published and nothing watched yet.
     pub fn open(settings: CoreSettings) -> Result<Self, CoreError> {
-        make_private_folder(&settings.state_dir)?;
+        files::make_private_folder(&settings.state_dir, STATE_MARKS).map_err(|source| {
+            CoreError::Folder {
+                path: settings.state_dir.clone(),
+                source,
+            }
+        })?;
+        files::sweep(&settings.state_dir);
+        for folder in ["secrets", "keyring", "runs"] {
+            files::sweep(&settings.state_dir.join(folder));
+        }
         let database = settings.state_dir.join("clown.db");
         let store = Arc::new(Store::open(&database, &settings.store)?);
         let keys = Arc::new(KeyStore::open(&settings.state_dir, settings.keyring)?);
@@ -198,12 +240,16 @@ impl Core {
             environment: settings.environment.into_iter().collect(),
             retention: settings.retention,
             watching: Mutex::default(),
+            key_look_ups: AtomicUsize::new(0),
         })
     }
 
     /// Publishes what changed while nobody looked, and begins to watch. Agents are looked for in
     /// the background: one of them may hang.
     pub fn start(&self) -> Result<(), CoreError> {
+        if let Err(error) = self.profiles.clear_litter() {
+            tracing::error!("{error}");
+        }
         if let Err(error) = self.profiles.reconcile() {
             tracing::error!("{error}");
         }
@@ -240,15 +286,47 @@ impl Core {
         request: &RunRequest,
     ) -> Result<PreparedRun, PrepareError> {
         let caller = ProcessIdentity::of(request.cli_pid);
-        self.profiles
-            .with_runnable(alias, |profile| self.prepare(profile, request, caller))
+        for _ in 0..MAX_TRIES {
+            let profile = self.profiles.runnable(alias)?;
+            // Outside the profile's lock: a command that prints the key may take its time.
+            let key = self.key_of(&profile, caller)?;
+            let run = self.profiles.with_runnable(alias, |now| {
+                if now.definition != profile.definition {
+                    return Ok(None);
+                }
+                self.prepare(now, request, key.as_ref()).map(Some)
+            })?;
+            if let Some(run) = run {
+                return Ok(run);
+            }
+        }
+        Err(ProfileError::Changing(alias.clone()).into())
+    }
+
+    fn key_of(
+        &self,
+        profile: &Published,
+        caller: Option<ProcessIdentity>,
+    ) -> Result<Option<Secret>, PrepareError> {
+        let (_, provider) = self.catalogue.of(&profile.definition)?;
+        let source = match &profile.definition.key {
+            Some(source) if !provider.is_own_login() => source,
+            _ => return Ok(None),
+        };
+        let _slot = Slot::take(&self.key_look_ups).ok_or(PrepareError::Busy)?;
+        let resolver = KeyResolver {
+            store: &self.keys,
+            environment: &self.environment,
+            caller,
+        };
+        Ok(Some(resolver.resolve(&profile.alias, source)?))
     }
 
     fn prepare(
         &self,
         profile: &Published,
         request: &RunRequest,
-        caller: Option<ProcessIdentity>,
+        key: Option<&Secret>,
     ) -> Result<PreparedRun, PrepareError> {
         let definition = &profile.definition;
         let alias = &profile.alias;
@@ -274,15 +352,6 @@ impl Core {
                 path: working_dir,
             });
         }
-        let resolver = KeyResolver {
-            store: &self.keys,
-            environment: &self.environment,
-            caller,
-        };
-        let key = match &definition.key {
-            Some(source) if !provider.is_own_login() => Some(resolver.resolve(alias, source)?),
-            _ => None,
-        };
         let args: Vec<String> = definition
             .args
             .iter()
@@ -298,7 +367,7 @@ impl Core {
                 home: &self.profiles.home(alias),
                 endpoint_id: definition.endpoint_id.as_deref(),
                 model: definition.model.as_deref(),
-                key: key.as_ref().map(|key| key.expose()),
+                key: key.map(Secret::expose),
                 env: &definition.env,
                 args: &args,
                 hooks_config: definition.hooks_config.as_ref(),
@@ -327,25 +396,12 @@ impl Core {
     }
 }
 
-fn make_private_folder(path: &Path) -> Result<(), CoreError> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    let failed = |source| CoreError::Folder {
-        path: path.to_owned(),
-        source,
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
 
     fn core_in(root: &Path) -> Core {
         let program = root.join("bin/claude");
@@ -410,6 +466,33 @@ mod tests {
         let snapshot = core.snapshot().unwrap();
         assert_eq!((snapshot.profiles.len(), snapshot.runs.len()), (1, 1));
         assert_eq!(snapshot.seq, core.store.head());
+    }
+
+    #[test]
+    fn a_key_command_that_takes_its_time_holds_nothing_else_up() {
+        let root = tempfile::tempdir().unwrap();
+        let core = core_in(root.path());
+        let gate = root.path().join("gate");
+        let wait = format!(
+            "while [ ! -e {} ]; do sleep 0.01; done; echo k",
+            gate.display()
+        );
+        create(
+            &core,
+            "slow",
+            json!({"agent_id": "claude", "provider_id": "anthropic", "key": {"command": wait}}),
+        )
+        .unwrap();
+        let alias: Alias = "slow".parse().unwrap();
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| core.prepare_run(&alias, &request(root.path())));
+            // Answered while the command waits: otherwise this test would never end.
+            let patch = json!({"args": ["-x"]}).as_object().unwrap().clone();
+            core.profiles.patch(&alias, patch).unwrap();
+            std::fs::write(&gate, "").unwrap();
+            let run = run.join().unwrap().unwrap();
+            assert_eq!(run.args[0], "-x", "prepared from what the profile is now");
+        });
     }
 
     #[test]

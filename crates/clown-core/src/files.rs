@@ -1,40 +1,175 @@
-//! Writing files so that a reader sees the old content or the new, never a part.
+//! Writing files so that a reader sees the old content or the new, never a part; and so that
+//! nothing that somebody else writes at the same moment is lost.
 
-use std::fs::{self, File};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// How temporary files are called, so that those of a process that was killed can be told.
+const TEMPORARY: (&str, &str) = (".clown-", ".tmp");
 
 /// Replaces the content of `path`: a temporary file beside it is written, synced and renamed. If
 /// `path` is a link, its target is replaced and the link stays. A file that is there keeps its
 /// mode; a new one gets `mode`.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let target = follow_links(path)?;
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mode = match fs::metadata(&target) {
-        Ok(metadata) => metadata.permissions().mode() & 0o7777,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => mode,
-        Err(error) => return Err(error),
-    };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".clown-")
-        .suffix(".tmp")
-        .tempfile_in(folder)?;
-    temporary.write_all(content)?;
+    let target = Target::of(path)?;
+    let temporary = target.prepare(content, mode)?;
     temporary
-        .as_file()
-        .set_permissions(fs::Permissions::from_mode(mode))?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|error| error.error)?;
-    sync_folder(folder)
+        .persist(&target.file)
+        .map_err(|error| error.error)?;
+    sync_folder(&target.folder)
+}
+
+/// As [`write_atomically`], for a file that is to have the content `expected`, or none. False when
+/// it has another one: then it is left as it is.
+pub fn replace(
+    path: &Path,
+    expected: Option<&[u8]>,
+    content: &[u8],
+    mode: u32,
+) -> io::Result<bool> {
+    let target = Target::of(path)?;
+    let temporary = target.prepare(content, mode)?;
+    let swapped = match expected {
+        None => match rename(temporary.path(), &target.file, RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                // Its name is gone, so there is nothing left to remove.
+                let _ = temporary.keep();
+                Ok(true)
+            }
+            Err(Errno::EXIST) => Ok(false),
+            Err(error) => Err((error, temporary)),
+        },
+        Some(expected) => match rename(temporary.path(), &target.file, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(exchanged(&temporary, &target, expected, content)),
+            // It was deleted, or renamed away, meanwhile.
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err((error, temporary)),
+        },
+    };
+    let done = match swapped {
+        Ok(done) => done,
+        // A file system that knows no such rename: look, then rename, with a moment in between.
+        Err((Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP, temporary)) => {
+            let found = match fs::read(&target.file) {
+                Ok(found) => Some(found),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            let same = found.as_deref() == expected;
+            if same {
+                temporary
+                    .persist(&target.file)
+                    .map_err(|error| error.error)?;
+            }
+            same
+        }
+        Err((error, _)) => return Err(error.into()),
+    };
+    sync_folder(&target.folder)?;
+    Ok(done)
+}
+
+/// Looks at what came out of the exchange, and takes it back when it is not what was expected.
+fn exchanged(temporary: &NamedTempFile, target: &Target, expected: &[u8], content: &[u8]) -> bool {
+    let came_out = |wanted: &[u8]| fs::read(temporary.path()).is_ok_and(|found| found == wanted);
+    if came_out(expected) {
+        return true;
+    }
+    // Back, so that what somebody wrote stands there again. If yet another one has written in
+    // between, that is what comes out now, and it is the newest: once more.
+    for _ in 0..2 {
+        if rename(temporary.path(), &target.file, RenameFlags::EXCHANGE).is_err()
+            || came_out(content)
+        {
+            break;
+        }
+    }
+    false
+}
+
+fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
+    renameat_with(CWD, from, CWD, to, flags)
 }
 
 /// Makes renames and removals in `folder` survive a power cut.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Removes temporary files that a process left which was killed while it wrote. Call it when no
+/// other one can be writing.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1) {
+            // What cannot be removed is litter, not harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes `path` a folder that only its owner can enter. One that is there and open to others is
+/// closed if it is empty or has one of `marks` in it; a foreign one is refused, not changed.
+pub fn make_private_folder(path: &Path, marks: &[&str]) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let metadata = fs::metadata(path)?;
+    if metadata.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    let ours = marks.iter().any(|mark| path.join(mark).exists());
+    if own && (ours || fs::read_dir(path)?.next().is_none()) {
+        return fs::set_permissions(path, Permissions::from_mode(0o700));
+    }
+    Err(io::Error::other(format!(
+        "others may enter it (mode {:04o}) and it is not Clown's: choose another folder, or `chmod 700` it yourself",
+        metadata.permissions().mode() & 0o7777
+    )))
+}
+
+/// Where content goes.
+struct Target {
+    file: PathBuf,
+    folder: PathBuf,
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        let file = follow_links(path)?;
+        let folder = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Ok(Self { file, folder })
+    }
+
+    /// A file beside it that holds `content`, on the disk.
+    fn prepare(&self, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+        let mode = match fs::metadata(&self.file) {
+            Ok(metadata) => metadata.permissions().mode() & 0o7777,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => mode,
+            Err(error) => return Err(error),
+        };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY.0)
+            .suffix(TEMPORARY.1)
+            .tempfile_in(&self.folder)?;
+        temporary.write_all(content)?;
+        temporary
+            .as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
+        temporary.as_file().sync_all()?;
+        Ok(temporary)
+    }
 }
 
 /// Where `path` leads, also when the last link points to nothing yet.
@@ -67,21 +202,25 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
     #[test]
     fn a_link_stays_and_its_target_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("target");
         let link = folder.path().join("link");
         fs::write(&target, "old").unwrap();
-        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink("target", &link).unwrap();
 
         write_atomically(&link, b"new", 0o600).unwrap();
+        assert!(replace(&link, Some(b"new"), b"newer", 0o600).unwrap());
 
-        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&target).unwrap(), "newer");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        let mode = fs::metadata(&target).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o640);
+        assert_eq!(mode_of(&target), 0o640);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
@@ -90,7 +229,69 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         write_atomically(&path, b"x", 0o600).unwrap();
-        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600);
+        assert_eq!(mode_of(&path), 0o600);
+    }
+
+    #[test]
+    fn only_what_was_expected_is_replaced() {
+        let check = |there: Option<&str>, expected: Option<&str>, replaced: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            if let Some(there) = there {
+                fs::write(&path, there).unwrap();
+            }
+            let done = replace(&path, expected.map(str::as_bytes), b"new", 0o600).unwrap();
+            assert_eq!(done, replaced, "{there:?} {expected:?}");
+            let now = fs::read_to_string(&path).ok();
+            let wanted = if replaced { Some("new") } else { there };
+            assert_eq!(now.as_deref(), wanted, "{there:?} {expected:?}");
+            let left = fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(left, usize::from(wanted.is_some()));
+        };
+        check(None, None, true);
+        check(Some("a"), None, false);
+        check(Some("a"), Some("a"), true);
+        check(Some("b"), Some("a"), false);
+        check(None, Some("a"), false);
+    }
+
+    #[test]
+    fn litter_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".clown-abc.tmp", "work.toml", ".clown-notes"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        sweep(folder.path());
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".clown-notes", "work.toml"]);
+    }
+
+    #[test]
+    fn a_foreign_open_folder_is_refused_and_ours_is_closed() {
+        let root = tempfile::tempdir().unwrap();
+        let check = |name: &str, inside: Option<&str>, good: bool| {
+            let path = root.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+            if let Some(file) = inside {
+                fs::write(path.join(file), "").unwrap();
+            }
+            assert_eq!(
+                make_private_folder(&path, &["clown.db"]).is_ok(),
+                good,
+                "{name}"
+            );
+            assert_eq!(mode_of(&path), if good { 0o700 } else { 0o755 }, "{name}");
+        };
+        check("empty", None, true);
+        check("ours", Some("clown.db"), true);
+        check("foreign", Some("letters"), false);
+        let new = root.path().join("a/b");
+        make_private_folder(&new, &[]).unwrap();
+        assert_eq!(mode_of(&new), 0o700);
     }
 }

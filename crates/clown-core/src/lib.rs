@@ -21,6 +21,8 @@ mod seq;
 pub mod store;
 
 pub use alias::{Alias, InvalidAlias};
-pub use composition::{Core, CoreError, CoreSettings, PrepareError, RunRequest, Snapshot};
+pub use composition::{
+    Core, CoreError, CoreSettings, PrepareError, RunRequest, STATE_MARKS, Snapshot,
+};
 pub use rules::Catalogue;
 pub use seq::Seq;

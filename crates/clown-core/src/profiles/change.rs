@@ -5,7 +5,7 @@ use super::document;
 use super::error::ProfileError;
 use super::folder::{Folder, Observation};
 use super::reconcile;
-use super::rows::Published;
+use super::rows::{self, Published};
 use super::{Profile, Profiles, patch};
 use crate::keys::{KeySource, Secret};
 use crate::store::StoreError;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// What a deletion found to be so.
 #[derive(Debug)]
@@ -28,6 +28,12 @@ impl From<StoreError> for NotDeleted {
         Self::Store(error)
     }
 }
+
+/// How often a request is tried when somebody writes the file at the same moment.
+const TRIES: usize = 5;
+
+/// The largest file that is read as a profile.
+pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
 
 impl Profiles {
     /// Makes a profile from the members of a request.
@@ -44,7 +50,10 @@ impl Profiles {
         if folder.observe(alias) != Observation::Absent {
             return Err(ProfileError::Exists(alias.clone()));
         }
-        self.write(&folder, alias, wanted, None)
+        match self.write(&folder, alias, wanted, None)? {
+            Some(profile) => Ok(profile),
+            None => Err(ProfileError::Exists(alias.clone())),
+        }
     }
 
     /// Applies a merge patch (RFC 7396). A patch that changes nothing is done, and silent.
@@ -54,20 +63,22 @@ impl Profiles {
         members: Map<String, Value>,
     ) -> Result<Profile, ProfileError> {
         let _guard = self.locks.lock(alias);
-        let folder = self.open_folder()?;
-        self.settle(&folder, alias)?;
-        let (published, content) = self.whole(&folder, alias)?;
-        let wanted = patch::apply(Some(&published.definition), members)?;
-        self.rules.check(&wanted.definition)?;
-        self.write(&folder, alias, wanted, Some(&(published, content)))
+        for _ in 0..TRIES {
+            let (folder, published, content) = self.whole(alias)?;
+            let wanted = patch::apply(Some(&published.definition), members.clone())?;
+            self.rules.check(&wanted.definition)?;
+            // Nothing, when somebody has edited the file meanwhile: that counts first.
+            if let Some(profile) = self.write(&folder, alias, wanted, Some((published, content)))? {
+                return Ok(profile);
+            }
+        }
+        Err(ProfileError::Changing(alias.clone()))
     }
 
     /// Deletes a profile that does not run. What its agent keeps stays, unless `purge` is set.
     pub fn delete(&self, alias: &Alias, purge: bool) -> Result<(), ProfileError> {
         let _guard = self.locks.lock(alias);
-        let folder = self.open_folder()?;
-        self.settle(&folder, alias)?;
-        let (published, _) = self.whole(&folder, alias)?;
+        let (_, published, _) = self.whole(alias)?;
         let open = self
             .store
             .read(|connection| runs::open_in(connection, alias))?;
@@ -78,17 +89,28 @@ impl Profiles {
             });
         }
         let file = self.file(alias);
-        let aside = self.path.join(format!(".{}.removed", alias.file_name()));
+        let aside = self.path.join(aside_name(alias));
         move_file(&file, &aside)?;
+        let moved = fs::read(&aside).map(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)));
+        if !moved.is_ok_and(|digest| digest == published.digest) {
+            put_back(&aside, &file)?;
+            return Err(ProfileError::Changing(alias.clone()));
+        }
         let gone = alias.clone();
+        let key = stored_key(published.definition.key.as_ref()).cloned();
         let committed = self
             .store
             .commit(move |tx| match runs::open_in(tx, &gone)? {
-                0 => Ok(reconcile::delete(tx, &gone)?),
+                0 => {
+                    if let Some(key) = key {
+                        rows::doubt_key(tx, &key)?;
+                    }
+                    Ok(reconcile::delete(tx, &gone)?)
+                }
                 open => Err(NotDeleted::Running(open)),
             });
         if let Err(not_deleted) = committed {
-            move_file(&aside, &file)?;
+            put_back(&aside, &file)?;
             return Err(match not_deleted {
                 NotDeleted::Running(runs) => ProfileError::Running {
                     alias: alias.clone(),
@@ -100,7 +122,9 @@ impl Profiles {
         // From here on the profile is gone; what cannot be cleared away is told in the log.
         let cleared = fs::remove_file(&aside).and_then(|()| files::sync_folder(&self.path));
         log_uncleared(alias, &aside, cleared);
-        self.forget_key(alias, published.definition.key.as_ref());
+        if let Some(key) = stored_key(published.definition.key.as_ref()) {
+            self.settle_keys(std::slice::from_ref(key), Some(alias));
+        }
         if purge {
             let home = self.home(alias);
             let cleared = match fs::remove_dir_all(&home) {
@@ -112,7 +136,13 @@ impl Profiles {
         Ok(())
     }
 
-    /// Calls `work` with a profile that can run, while nothing else can change or delete it.
+    /// A profile that can run, as it is now.
+    pub fn runnable(&self, alias: &Alias) -> Result<Published, ProfileError> {
+        self.with_runnable(alias, |published| Ok(published.clone()))
+    }
+
+    /// Calls `work` with a profile that can run, while nothing else can change or delete it. What
+    /// takes long does not belong into it.
     pub fn with_runnable<T, E>(
         &self,
         alias: &Alias,
@@ -122,64 +152,96 @@ impl Profiles {
         E: From<ProfileError>,
     {
         let _guard = self.locks.lock(alias);
-        let folder = self.open_folder()?;
-        self.settle(&folder, alias)?;
-        let (published, _) = self.whole(&folder, alias)?;
+        let (_, published, _) = self.whole(alias)?;
         self.rules.check(&published.definition)?;
         work(&published)
     }
 
-    /// The published profile and its file's bytes, if the file is good and says the same.
-    fn whole(&self, folder: &Folder, alias: &Alias) -> Result<(Published, Vec<u8>), ProfileError> {
-        if self.lock_faults().profiles.contains_key(alias) {
-            return Err(self.missing(alias));
-        }
-        let Some(published) = self.published(alias)? else {
-            return Err(self.missing(alias));
-        };
-        match folder.observe(alias) {
-            Observation::Content { bytes, digest } if digest == published.digest => {
-                Ok((published, bytes))
+    /// Clears away what a daemon left that was killed in the middle of a change. Call it before
+    /// anything else.
+    pub fn clear_litter(&self) -> Result<(), ProfileError> {
+        files::sweep(&self.path);
+        for profile in self.store.read(rows::list)? {
+            let aside = self.path.join(aside_name(&profile.alias));
+            // Its deletion was not committed, so nobody was told of it.
+            if aside.exists() {
+                put_back(&aside, &self.file(&profile.alias))?;
             }
-            // Someone wrote it just now.
-            _ => Err(ProfileError::Changing(alias.clone())),
         }
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') && name.ends_with(ASIDE) {
+                // Litter of a deletion that was committed.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        self.settle_keys(&self.store.read(rows::doubtful_keys)?, None);
+        Ok(())
     }
 
-    /// Writes the file and commits. If the commit fails, the old file and the old key come back.
+    /// The published profile and its file's bytes, which say the same. The caller holds the lock.
+    fn whole(&self, alias: &Alias) -> Result<(Folder, Published, Vec<u8>), ProfileError> {
+        for _ in 0..TRIES {
+            let folder = self.open_folder()?;
+            self.settle(&folder, alias)?;
+            if self.lock_faults().profiles.contains_key(alias) {
+                return Err(self.missing(alias));
+            }
+            let Some(published) = self.published(alias)? else {
+                return Err(self.missing(alias));
+            };
+            match folder.observe(alias) {
+                Observation::Content { bytes, digest } if digest == published.digest => {
+                    return Ok((folder, published, bytes));
+                }
+                // Someone wrote it just now: that counts first.
+                _ => {}
+            }
+        }
+        Err(ProfileError::Changing(alias.clone()))
+    }
+
+    /// Stores the key, writes the file and commits; nothing, if the file is no longer as it was
+    /// `before`. If the commit fails, the old file and the old key come back.
     fn write(
         &self,
         folder: &Folder,
         alias: &Alias,
         mut wanted: patch::Wanted,
-        before: Option<&(Published, Vec<u8>)>,
-    ) -> Result<Profile, ProfileError> {
-        let old_key = before.and_then(|(published, _)| published.definition.key.clone());
-        let replaced = match wanted.key.take() {
+        before: Option<(Published, Vec<u8>)>,
+    ) -> Result<Option<Profile>, ProfileError> {
+        let secret = wanted.key.take();
+        if secret.is_some() {
+            wanted.definition.key = Some(KeySource::Store(alias.clone()));
+        }
+        let old_key = before
+            .as_ref()
+            .and_then(|(published, _)| published.definition.key.clone());
+        // Noted first: a daemon that is killed in between leaves no key that nobody needs.
+        let mut doubtful: Vec<Alias> = Vec::new();
+        if old_key != wanted.definition.key {
+            doubtful.extend(stored_key(old_key.as_ref()).cloned());
+            doubtful.extend(stored_key(wanted.definition.key.as_ref()).cloned());
+            self.doubt_keys(doubtful.clone())?;
+        }
+        let replaced = match secret {
             Some(secret) => {
                 let replaced = self.keys.get(alias)?;
                 self.keys.set(alias, &secret)?;
-                wanted.definition.key = Some(KeySource::Store(alias.clone()));
                 Some(replaced)
             }
             None => None,
         };
-        let committed = self.write_and_commit(folder, alias, &wanted.definition, before);
-        match committed {
-            Ok(published) => {
-                if old_key != published.definition.key {
-                    self.forget_key(alias, old_key.as_ref());
-                }
-                self.lock_seen().remove(alias);
-                Ok(self.with_fault(published))
-            }
-            Err(error) => {
-                if let Some(replaced) = replaced {
-                    self.put_back_key(alias, replaced);
-                }
-                Err(error)
-            }
+        let written = self.write_and_commit(folder, alias, &wanted.definition, before.as_ref());
+        if let Some(replaced) = replaced
+            && !matches!(written, Ok(Some(_)))
+        {
+            self.put_back_key(alias, replaced);
         }
+        self.settle_keys(&doubtful, Some(alias));
+        self.lock_seen().remove(alias);
+        Ok(written?.map(|published| self.with_fault(published)))
     }
 
     fn write_and_commit(
@@ -188,42 +250,49 @@ impl Profiles {
         alias: &Alias,
         definition: &Definition,
         before: Option<&(Published, Vec<u8>)>,
-    ) -> Result<Published, ProfileError> {
+    ) -> Result<Option<Published>, ProfileError> {
         if let Some((published, _)) = before
             && published.definition == *definition
         {
-            return Ok(published.clone());
+            return Ok(Some(published.clone()));
         }
-        let current = before.map_or(&[][..], |(_, content)| content);
-        let current = String::from_utf8_lossy(current);
+        let old = before.map(|(_, content)| content.as_slice());
+        let current = String::from_utf8_lossy(old.unwrap_or_default());
         let content = document::render(&current, definition)
             .map_err(|malformed| ProfileError::invalid("profile", malformed.message))?;
-        let file = self.file(alias);
+        if content.len() > MAX_FILE_BYTES {
+            return Err(ProfileError::invalid(
+                "profile",
+                "its file would be larger than 1 MiB: keep long texts in files of their own",
+            ));
+        }
         if !folder.is_in_place() {
             return Err(ProfileError::FolderMissing {
                 path: self.path.clone(),
                 reason: "it was moved away".to_owned(),
             });
         }
-        let write = |content: &[u8]| {
-            files::write_atomically(&file, content, 0o644).map_err(|source| ProfileError::File {
-                action: "write",
-                path: file.clone(),
+        let file = self.file(alias);
+        let failed = |action| {
+            let path = file.clone();
+            move |source| ProfileError::File {
+                action,
+                path,
                 source,
-            })
+            }
         };
-        write(content.as_bytes())?;
+        if !files::replace(&file, old, content.as_bytes(), 0o644).map_err(failed("write"))? {
+            return Ok(None);
+        }
         let digest = Sha256::digest(&content).into();
         match self.commit_definition(alias, definition.clone(), digest) {
-            Ok(published) => Ok(published),
+            Ok(published) => Ok(Some(published)),
             Err(error) => {
-                let restored = match before {
-                    Some((_, content)) => write(content),
-                    None => fs::remove_file(&file).map_err(|source| ProfileError::File {
-                        action: "remove",
-                        path: file.clone(),
-                        source,
-                    }),
+                let restored = match old {
+                    Some(old) => files::replace(&file, Some(content.as_bytes()), old, 0o644)
+                        .map(drop)
+                        .map_err(failed("write")),
+                    None => fs::remove_file(&file).map_err(failed("remove")),
                 };
                 if let Err(problem) = restored {
                     tracing::error!(profile = %alias, "the old file could not be put back: {problem}");
@@ -243,36 +312,80 @@ impl Profiles {
         }
     }
 
-    /// Deletes a stored key that no profile refers to any more.
-    fn forget_key(&self, alias: &Alias, source: Option<&KeySource>) {
-        let Some(KeySource::Store(name)) = source else {
-            return;
-        };
-        let in_use = self.list().map(|profiles| {
-            profiles
-                .iter()
-                .any(|profile| profile.published.definition.key.as_ref() == source)
-        });
-        let deleted = match in_use {
-            Ok(true) => return,
-            Ok(false) => self.keys.delete(name).map(drop).map_err(ProfileError::from),
-            Err(error) => Err(error.into()),
-        };
-        if let Err(problem) = deleted {
-            tracing::warn!(profile = %alias, "the stored key could not be deleted: {problem}");
+    fn doubt_keys(&self, names: Vec<Alias>) -> Result<(), StoreError> {
+        if names.is_empty() {
+            return Ok(());
         }
+        self.store
+            .commit(move |tx| names.iter().try_for_each(|name| rows::doubt_key(tx, name)))
+    }
+
+    /// Deletes those of the noted keys that no profile refers to any more. The caller holds the
+    /// lock of `own`. What fails is tried again at the next start.
+    fn settle_keys(&self, names: &[Alias], own: Option<&Alias>) {
+        for name in names {
+            let foreign = own != Some(name);
+            let guard = foreign.then(|| self.locks.try_lock(name));
+            // Whoever has the profile of that name may be about to need the key.
+            if matches!(guard, Some(None)) {
+                continue;
+            }
+            if let Err(problem) = self.settle_key(name) {
+                tracing::warn!("the stored key {name} may be one that nobody needs: {problem}");
+            }
+        }
+    }
+
+    fn settle_key(&self, name: &Alias) -> Result<(), ProfileError> {
+        let profiles = self.store.read(rows::list)?;
+        let needed = profiles
+            .iter()
+            .any(|profile| stored_key(profile.definition.key.as_ref()) == Some(name));
+        if !needed {
+            self.keys.delete(name)?;
+        }
+        let name = name.clone();
+        self.store
+            .commit(move |tx| rows::settle_key(tx, &name))
+            .map_err(ProfileError::Store)
     }
 }
 
-fn move_file(from: &PathBuf, to: &PathBuf) -> Result<(), ProfileError> {
+fn stored_key(source: Option<&KeySource>) -> Option<&Alias> {
+    match source {
+        Some(KeySource::Store(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// The end of the name under which a file stands while its profile is being deleted.
+const ASIDE: &str = ".toml.removed";
+
+fn aside_name(alias: &Alias) -> String {
+    format!(".{alias}{ASIDE}")
+}
+
+/// Puts a file back, unless there is one again.
+fn put_back(aside: &Path, file: &Path) -> Result<(), ProfileError> {
+    if file.exists() {
+        return fs::remove_file(aside).map_err(|source| ProfileError::File {
+            action: "remove",
+            path: aside.to_owned(),
+            source,
+        });
+    }
+    move_file(aside, file)
+}
+
+fn move_file(from: &Path, to: &Path) -> Result<(), ProfileError> {
     fs::rename(from, to).map_err(|source| ProfileError::File {
         action: "move",
-        path: from.clone(),
+        path: from.to_owned(),
         source,
     })
 }
 
-fn log_uncleared(alias: &Alias, path: &std::path::Path, cleared: io::Result<()>) {
+fn log_uncleared(alias: &Alias, path: &Path, cleared: io::Result<()>) {
     if let Err(error) = cleared {
         tracing::warn!(profile = %alias, "{} could not be removed: {error}", path.display());
     }

@@ -46,6 +46,24 @@ fn place_of(text: &str, offset: usize) -> (usize, usize) {
 /// The content of `current` changed so that it says what `definition` says. Comments, order and
 /// the form of what does not change stay.
 pub fn render(current: &str, definition: &Definition) -> Result<String, Malformed> {
+    // The TOML library knows neither, and a person's editor may.
+    let mark = if current.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK
+    } else {
+        ""
+    };
+    let text = render_plain(&current[mark.len()..], definition)?;
+    let text = if current.contains("\r\n") {
+        text.replace("\r\n", "\n").replace('\n', "\r\n")
+    } else {
+        text
+    };
+    Ok(format!("{mark}{text}"))
+}
+
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+fn render_plain(current: &str, definition: &Definition) -> Result<String, Malformed> {
     let mut document: DocumentMut =
         current
             .parse()
@@ -74,7 +92,8 @@ pub fn render(current: &str, definition: &Definition) -> Result<String, Malforme
             None => {
                 root.remove(name);
             }
-            // The provider's name is written even where it is the default.
+            // A file that does without what is the default goes on to.
+            Some(value) if !current.is_empty() && present.get(name) == Some(value) => {}
             Some(value) => set(root, name, value, name == "key"),
         }
     }
@@ -225,6 +244,18 @@ mod tests {
              key = { env = \"WORK_KEY\" }  # never here\n\n# slow network\n[env]\n# ten minutes\nAPI_TIMEOUT_MS = '600000'\nC = \"3\"\n"
         );
         assert_eq!(parse(after.as_bytes()).unwrap(), wanted);
+    }
+
+    #[test]
+    fn line_ends_a_mark_and_what_was_left_out_stay() {
+        let before = "\u{feff}# mine\r\nagent_id = \"claude\"\r\nmodel = \"a\"\r\n";
+        let mut wanted = parse(before.as_bytes()).unwrap();
+        wanted.model = Some("b".to_owned());
+        wanted.args = vec!["-x".to_owned()];
+        assert_eq!(
+            render(before, &wanted).unwrap(),
+            "\u{feff}# mine\r\nagent_id = \"claude\"\r\nmodel = \"b\"\r\nargs = [\"-x\"]\r\n"
+        );
     }
 
     #[test]

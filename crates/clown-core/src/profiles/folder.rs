@@ -1,6 +1,7 @@
 //! Looking at the folder of profiles, such that a folder that is moved away while it is looked at
 //! never reads as one that is empty.
 
+use super::change::MAX_FILE_BYTES;
 use crate::Alias;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -10,9 +11,6 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// A file larger than this is no profile.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The folder, held open: files are looked up in it even after it was moved.
 #[derive(Debug)]
@@ -150,8 +148,9 @@ fn read(handle: OwnedFd) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is not a file"));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
+    file.take(MAX_FILE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_FILE_BYTES {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
     Ok(bytes)

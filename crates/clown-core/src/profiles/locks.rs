@@ -1,30 +1,56 @@
 use crate::Alias;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// One lock an alias. Two aliases may share one: no thread ever holds two.
-#[derive(Debug)]
+/// One lock an alias.
+#[derive(Debug, Default)]
 pub(super) struct AliasLocks {
-    locks: [Mutex<()>; 64],
-    hasher: RandomState,
+    held: Mutex<HashSet<Alias>>,
+    released: Condvar,
 }
 
-impl Default for AliasLocks {
-    fn default() -> Self {
-        Self {
-            locks: [const { Mutex::new(()) }; 64],
-            hasher: RandomState::new(),
-        }
-    }
+/// Keeps everyone else from reading, comparing, writing and committing a profile.
+#[derive(Debug)]
+pub(super) struct AliasGuard<'a> {
+    locks: &'a AliasLocks,
+    alias: Alias,
 }
 
 impl AliasLocks {
-    /// Keeps everyone else from reading, comparing, writing and committing this profile.
-    pub(super) fn lock(&self, alias: &Alias) -> MutexGuard<'_, ()> {
-        let index = self.hasher.hash_one(alias) % self.locks.len() as u64;
-        // The lock guards no data that a panic could have left half changed.
-        self.locks[index as usize]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the profile.
+    pub(super) fn lock(&self, alias: &Alias) -> AliasGuard<'_> {
+        let mut held = self.lock_held();
+        while held.contains(alias) {
+            held = self
+                .released
+                .wait(held)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        self.take(held, alias)
+    }
+
+    /// None while somebody else has it.
+    pub(super) fn try_lock(&self, alias: &Alias) -> Option<AliasGuard<'_>> {
+        let held = self.lock_held();
+        (!held.contains(alias)).then(|| self.take(held, alias))
+    }
+
+    fn take(&self, mut held: MutexGuard<'_, HashSet<Alias>>, alias: &Alias) -> AliasGuard<'_> {
+        held.insert(alias.clone());
+        AliasGuard {
+            locks: self,
+            alias: alias.clone(),
+        }
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, HashSet<Alias>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for AliasGuard<'_> {
+    fn drop(&mut self) {
+        self.locks.lock_held().remove(&self.alias);
+        self.locks.released.notify_all();
     }
 }

@@ -44,7 +44,11 @@ impl Profiles {
             wait_until_still();
             let mut moving = false;
             for (alias, first) in unsettled {
-                let _guard = self.locks.lock(&alias);
+                // Whoever has it settles the file; the next look sees what is left to do.
+                let Some(_guard) = self.locks.try_lock(&alias) else {
+                    moving = true;
+                    continue;
+                };
                 let now = folder.observe(&alias);
                 if now == first && folder.is_in_place() {
                     self.publish_difference(&alias, now)?;

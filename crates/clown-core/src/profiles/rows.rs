@@ -68,6 +68,33 @@ pub fn remove(connection: &Connection, alias: &Alias) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Notes a key that may be stored in vain.
+pub fn doubt_key(connection: &Connection, name: &Alias) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT OR IGNORE INTO doubtful_keys (name) VALUES (?1)",
+        [name.as_str()],
+    )?;
+    Ok(())
+}
+
+/// Takes that note away.
+pub fn settle_key(connection: &Connection, name: &Alias) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM doubtful_keys WHERE name = ?1", [name.as_str()])?;
+    Ok(())
+}
+
+/// The keys that are noted.
+pub fn doubtful_keys(connection: &Connection) -> Result<Vec<Alias>, StoreError> {
+    let mut statement = connection.prepare("SELECT name FROM doubtful_keys")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let mut keys = Vec::new();
+    for name in names {
+        // Only aliases are ever written.
+        keys.extend(name?.parse::<Alias>());
+    }
+    Ok(keys)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Published> {
     let alias: String = row.get(0)?;
     let definition: String = row.get(1)?;

@@ -401,6 +401,94 @@ fn concurrent_patches_are_each_told() {
     assert_eq!(profile.published.definition.env.len(), 8);
 }
 
+#[test]
+fn an_edit_by_hand_at_the_moment_of_a_request_is_not_lost() {
+    let world = World::new();
+    let work = alias("work");
+    world.write("work", GOOD);
+    world.profiles.reconcile().unwrap();
+    let file = world.folder.join("work.toml");
+    for number in 0..40 {
+        let profiles = Arc::clone(&world.profiles);
+        let patch = std::thread::spawn(move || {
+            let patch = members(json!({"env": {"REQUEST": number.to_string()}}));
+            profiles.patch(&alias("work"), patch)
+        });
+        // Somewhere in the request's way, another place each time.
+        std::thread::sleep(Duration::from_micros(number * 150));
+        let edited = format!("# edit {number}\n{}", world.read("work"));
+        let beside = world.folder.join("work.new");
+        fs::write(&beside, edited).unwrap();
+        fs::rename(&beside, &file).unwrap();
+        patch.join().unwrap().unwrap();
+        world.profiles.reconcile().unwrap();
+        let text = world.read("work");
+        assert!(text.contains(&format!("# edit {number}\n")), "{text}");
+    }
+    assert!(world.profiles.get(&work).unwrap().fault.is_none());
+}
+
+#[test]
+fn what_a_killed_daemon_left_is_cleared_away() {
+    let world = World::new();
+    for name in ["kept", "gone"] {
+        world
+            .profiles
+            .create(
+                &alias(name),
+                members(json!({"agent_id": "claude", "key": {"value": "k"}})),
+            )
+            .unwrap();
+    }
+    // Killed while it deleted one profile, before the commit; and another one, right after it.
+    fs::rename(
+        world.folder.join("kept.toml"),
+        world.folder.join(".kept.toml.removed"),
+    )
+    .unwrap();
+    fs::rename(
+        world.folder.join("gone.toml"),
+        world.folder.join(".gone.toml.removed"),
+    )
+    .unwrap();
+    fs::write(world.folder.join(".clown-abc.tmp"), "").unwrap();
+    let gone = alias("gone");
+    world
+        .store
+        .commit(move |tx| {
+            rows::doubt_key(tx, &gone)?;
+            reconcile::delete(tx, &gone)
+        })
+        .unwrap();
+
+    world.profiles.clear_litter().unwrap();
+    world.profiles.reconcile().unwrap();
+    assert!(world.profiles.get(&alias("kept")).is_ok());
+    assert!(world.profiles.keys.get(&alias("kept")).unwrap().is_some());
+    assert!(world.profiles.keys.get(&alias("gone")).unwrap().is_none());
+    let left: Vec<_> = fs::read_dir(&world.folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["kept.toml"]);
+}
+
+#[test]
+fn a_file_that_could_not_be_read_again_is_not_written() {
+    let world = World::new();
+    let work = alias("work");
+    let long = "a".repeat(700_000);
+    world
+        .profiles
+        .create(&work, members(json!({"agent_id": "claude", "model": long})))
+        .unwrap();
+    let refused = world
+        .profiles
+        .patch(&work, members(json!({"env": {"A": long}})));
+    assert!(matches!(refused, Err(ProfileError::Invalid { .. })));
+    assert!(world.profiles.get(&work).unwrap().fault.is_none());
+}
+
 /// Waits until `wanted` events have come, and a while longer than a change needs to count.
 fn watched_events(world: &mut World, wanted: usize) -> Vec<(String, Value)> {
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -66,6 +66,7 @@ impl From<PrepareError> for Refusal {
             PrepareError::Launch(error) => launch(error),
             PrepareError::Merge(error) => merge(error),
             PrepareError::Run(error) => run(error),
+            PrepareError::Busy => (UNAVAILABLE, "busy"),
             _ => INTERNAL,
         };
         refuse(status, code, &error)

@@ -25,6 +25,10 @@ CREATE TABLE profiles (
     last_used  INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- Keys that may be stored and that no profile may need: written before a key is stored, or with
+-- the deletion of its profile; removed when that is settled.
+CREATE TABLE doubtful_keys (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
 -- What was last published of each agent.
 CREATE TABLE agents (
     id          TEXT PRIMARY KEY,
