@@ -34,3 +34,7 @@ clients:
 # What CI runs.
 ci:
     .ci/run
+
+# Breaks each guarantee on purpose, in a copy: fails unless the named test turns red.
+sabotage *NAMES:
+    tests/sabotage/run {{NAMES}}
