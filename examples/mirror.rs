@@ -2,48 +2,53 @@
 //! agents run.
 //!
 //! A snapshot first, then every change after exactly that snapshot. Nothing is polled, and nothing
-//! between the two is lost.
+//! between the two is lost. Where the daemon no longer has what is missing, a new snapshot is the
+//! new beginning.
 //!
 //! `cargo run -p clown-examples --bin mirror -- 127.0.0.1:8765`
 
 use anyhow::Context as _;
 use clown_api::{RunState, State};
-use clown_client::{Client, Discovery, EventStream, Since, StreamItem, StreamOptions};
+use clown_client::{Client, ClientError, Discovery, EventStream, Since, StreamItem, StreamOptions};
 use clown_events::Event;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).context("usage: mirror HOST:PORT")?;
     let discovery = Discovery::at(address.parse()?);
     let client = Client::new(discovery.clone());
-
-    let state = client.state().await?;
-    let mut running = Running::from(&state);
-    let mut as_of = state.seq;
-    println!("{running}");
-
-    let options = StreamOptions {
-        events: vec!["ProfileStarted".to_owned(), "ProfileStopped".to_owned()],
-        since: Some(Since::Seq(state.seq)),
-        ..StreamOptions::default()
-    };
-    let mut stream = EventStream::new(discovery, options);
     loop {
-        match stream.next().await? {
-            StreamItem::Event(received) if received.envelope.seq > Some(as_of) => {
-                running.apply(&received.envelope.event);
-            }
-            // What was missed cannot be counted; what is true now can be asked for. Events that
-            // this new snapshot reflects still come, and are passed over above.
-            StreamItem::Gap(_) => {
-                let state = client.state().await?;
-                running = Running::from(&state);
-                as_of = state.seq;
-            }
-            _ => continue,
-        }
+        let state = snapshot(&client).await?;
+        let mut running = Running::from(&state);
         println!("{running}");
+        let options = StreamOptions {
+            events: vec!["ProfileStarted".to_owned(), "ProfileStopped".to_owned()],
+            since: Some(Since::Seq(state.seq)),
+            ..StreamOptions::default()
+        };
+        let mut stream = EventStream::new(discovery.clone(), options);
+        loop {
+            match stream.next().await? {
+                StreamItem::Event(received) => running.apply(&received.envelope.event),
+                // What was missed cannot be counted; what is true now can be asked for.
+                StreamItem::Gap(_) => break,
+                _ => continue,
+            }
+            println!("{running}");
+        }
+    }
+}
+
+/// The state, as soon as a daemon tells it.
+async fn snapshot(client: &Client) -> Result<State, ClientError> {
+    loop {
+        match client.state().await {
+            Err(error) if !matches!(error, ClientError::Problem(_)) => eprintln!("{error}"),
+            outcome => return outcome,
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

@@ -154,3 +154,41 @@ fn a_daemon_that_does_not_start_is_explained() {
     assert!(said.contains("1 --config-dir"), "{said}");
     assert!(said.contains("--idle-timeout 15m"), "{said}");
 }
+
+/// Each example of the help is pasted into a shell, and gets as far as to look for a daemon.
+#[test]
+fn examples_of_the_help_are_right() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for command in ["watch", "events"] {
+        let world = world("");
+        let wrapper = world.path().join("bin/clown");
+        let text = format!(
+            "#!/bin/sh\n{} \"$@\" --no-start\necho $? >> \"$HOME/codes\"\n",
+            env!("CARGO_BIN_EXE_clown")
+        );
+        fs::write(&wrapper, text).unwrap();
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        let help = run(&world, &format!("{command} --help"));
+        let help = String::from_utf8(help.stdout).unwrap();
+        let examples: Vec<&str> = help
+            .lines()
+            .filter(|line| line.starts_with(&format!("  clown {command}")))
+            .collect();
+        assert!(examples.len() >= 6, "{help}");
+        for example in &examples {
+            let path = format!("{}:/usr/bin:/bin", world.path().join("bin").display());
+            Command::new("sh")
+                .args(["-c", example])
+                .env_clear()
+                .env("HOME", world.path())
+                .env("PATH", path)
+                .current_dir(world.path())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+        }
+        let codes = fs::read_to_string(world.path().join("codes")).unwrap();
+        assert_eq!(codes, "5\n".repeat(examples.len()), "{examples:?}");
+    }
+}

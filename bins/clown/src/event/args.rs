@@ -91,9 +91,14 @@ UsageUpdated:cost.unpriced=true. Of a list, any item counts.
 is printed as well; the next one waits until the command has ended. A command that fails is told on
 stderr, and makes the exit code 1 in the end.
 
-Exit codes: 0 ended as asked, or whoever read the output has gone; 1 failed: events are missing
-(--strict), a command of --exec failed, or the end came before the event of --exit-on; 2 wrong usage;
-5 daemon not reachable; 6 the time of --timeout is over; 130 interrupted."
+Exit codes:
+  0    ended as asked, or whoever read the output has gone
+  1    failed: events are missing (--strict), a command of --exec failed, or the end came before the
+       event of --exit-on
+  2    wrong usage
+  5    daemon not reachable
+  6    the time of --timeout is over
+  130  interrupted"
         )
     };
 }
