@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -47,6 +47,7 @@ pub(super) async fn json_or_default<T: DeserializeOwned + Default>(
 }
 
 async fn read(request: Request<Incoming>, limits: BodyLimits) -> Result<Bytes, Refusal> {
+    require_known_coding(request.headers())?;
     let too_large = || {
         let detail = format!("the body is larger than {} bytes", limits.bytes);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
@@ -75,6 +76,20 @@ async fn read(request: Request<Incoming>, limits: BodyLimits) -> Result<Bytes, R
                 detail,
             ))
         }
+    }
+}
+
+/// hyper takes the chunks apart and leaves the other codings to us, who know none.
+fn require_known_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refusal::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "unsupported_transfer_encoding",
+            "send the body as it is, or with Transfer-Encoding: chunked alone",
+        )),
     }
 }
 

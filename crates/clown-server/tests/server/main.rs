@@ -7,6 +7,7 @@
 
 mod access;
 mod client;
+mod framing;
 mod http;
 mod resources;
 mod stream;
