@@ -35,12 +35,6 @@ pub enum RunError {
         /// The process that is known.
         known: u32,
     },
-    /// The end is reported without the start.
-    #[error("run {id} was never reported as started: report its process first")]
-    NotStarted {
-        /// The run.
-        id: String,
-    },
     /// It is over.
     #[error("run {id} is over: whoever prepared it was gone before it started; prepare another")]
     Abandoned {

@@ -181,7 +181,8 @@ impl Runs {
         Ok(run)
     }
 
-    /// The agent of a run has ended with this code. Saying it again changes nothing.
+    /// The agent of a run has ended with this code; or the run is given up, if it never started.
+    /// Saying it again changes nothing.
     pub fn exited(&self, id: &str, exit_code: i32) -> Result<Run, RunError> {
         // It knows better when that was, and who it was if nobody could be told at the time.
         let record = record::read(&self.inner.records, id)?;
@@ -197,6 +198,7 @@ impl Runs {
                 Closing::Known => {}
                 Closing::End => end(tx, &row, &ending)?,
                 Closing::StartAndEnd(starting) => start_and_end(tx, &row, &starting, &ending)?,
+                Closing::Abandon => rows::abandon(tx, &row, tx.now())?,
             }
             reread(tx, &run_id)
         })?;

@@ -7,6 +7,7 @@ use crate::store::StoreError;
 use clown_events::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::time::Duration;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,16 +93,27 @@ fn list(connection: &Connection, only: &str) -> Result<Vec<Run>, StoreError> {
     rows.map(|row| Ok(row?.run)).collect()
 }
 
-/// How many runs of `alias` are prepared or running.
+/// How long a run that was asked for is waited for. It may still start after that, but holds
+/// nothing back: whoever asked may have forgotten it.
+const PREPARED_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// How many runs of `alias` are running, or prepared not long ago.
 pub fn open_in(connection: &Connection, alias: &Alias) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) FROM runs WHERE profile = ?1 AND state IN ('prepared', 'running')";
-    count(connection, sql, &[&alias.as_str()])
+    let sql = "SELECT count(*) FROM runs WHERE profile = ?2
+               AND (state = 'running' OR (state = 'prepared' AND prepared_at > ?1))";
+    count(connection, sql, &[&waited_since(), &alias.as_str()])
 }
 
-/// How many runs are prepared or running.
+/// How many runs are running, or prepared not long ago.
 pub(super) fn count_open(connection: &Connection) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) FROM runs WHERE state IN ('prepared', 'running')";
-    count(connection, sql, &[])
+    let sql = "SELECT count(*) FROM runs
+               WHERE state = 'running' OR (state = 'prepared' AND prepared_at > ?1)";
+    count(connection, sql, &[&waited_since()])
+}
+
+fn waited_since() -> i64 {
+    let now = Timestamp::now().unix_millis();
+    now - i64::try_from(PREPARED_FOR.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn count(

@@ -306,11 +306,12 @@ fn the_record_tells_the_code_when_the_caller_was_killed() {
 fn a_run_that_never_started_is_abandoned_silently() {
     let mut world = World::new();
     let caller = world.sleeper();
+    let given_up = world.prepare(caller);
+    let run = world.runs().exited(&given_up, 127).unwrap();
+    assert_eq!((run.state, run.exit_code), (RunState::Abandoned, None));
+    assert_eq!(world.runs().open_count().unwrap(), 0);
     let id = world.prepare(caller);
-    assert!(matches!(
-        world.runs().exited(&id, 0),
-        Err(RunError::NotStarted { .. })
-    ));
+    assert_eq!(world.runs().open_count().unwrap(), 1);
     world.end(caller, true);
     world.wait_for(&id, RunState::Abandoned);
     let late = world.sleeper();

@@ -65,6 +65,8 @@ pub(super) enum Closing {
     Known,
     End,
     StartAndEnd(Starting),
+    /// It never started, and is not going to.
+    Abandon,
 }
 
 /// What becomes of an open run.
@@ -115,13 +117,9 @@ pub(super) fn exited(row: &Row, record: Option<&ExitRecord>) -> Result<Closing, 
         // Nobody was there when it started; the record tells who it was.
         RunState::Prepared => match record.and_then(starting) {
             Some(starting) => Ok(Closing::StartAndEnd(starting)),
-            None => Err(RunError::NotStarted {
-                id: row.run.id.clone(),
-            }),
+            None => Ok(Closing::Abandon),
         },
-        RunState::Abandoned => Err(RunError::Abandoned {
-            id: row.run.id.clone(),
-        }),
+        RunState::Abandoned => Ok(Closing::Known),
     }
 }
 
@@ -291,11 +289,11 @@ mod tests {
                 let said = named(verdict.map(|verdict| format!("{verdict:?}")));
                 assert!(said.starts_with(recorded), "{state:?} {known:?}: {said}");
             };
-        check(Prepared, None, "News", "NotStarted", "StartAndEnd");
+        check(Prepared, None, "News", "Abandon", "StartAndEnd");
         check(Running, Some(7), "Known", "End", "End");
         check(Running, Some(8), "StartedOtherwise", "End", "End");
         check(Exited, Some(7), "Known", "Known", "Known");
         check(Exited, Some(8), "StartedOtherwise", "Known", "Known");
-        check(Abandoned, None, "Abandoned", "Abandoned", "Abandoned");
+        check(Abandoned, None, "Abandoned", "Known", "Known");
     }
 }

@@ -1,9 +1,10 @@
 //! The database: what the daemon answers for, and the journal of what it has published.
 //!
-//! A change of state and the events that tell of it are one transaction. One thread writes; what
-//! waits for it at the same moment is committed together. After a commit, and only then, the
+//! A change of state and the events that tell of it are one transaction. One caller at a time
+//! writes; what waits meanwhile is committed together. After a commit, and only then, the
 //! events go to the bus.
 
+mod checkpoint;
 mod damage;
 mod error;
 mod schema;
@@ -14,12 +15,13 @@ pub use writer::Tx;
 
 use crate::Seq;
 use crate::bus::Bus;
+use checkpoint::Checkpointer;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
+use writer::Writer;
 
 /// How much a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,8 +55,9 @@ impl Default for StoreSettings {
 #[derive(Debug)]
 pub struct Store {
     location: Location,
-    writer: Option<writer::Sender>,
-    thread: Option<JoinHandle<()>>,
+    /// Ends before the connections are closed.
+    _checkpointer: Option<Checkpointer>,
+    writer: Arc<Writer>,
     readers: Mutex<Vec<Connection>>,
     bus: Arc<Bus>,
     /// Why the last commit failed, if it did.
@@ -100,12 +103,23 @@ impl Store {
         let last = schema::last_seq(&connection)?;
         let bus = Arc::new(Bus::new(last, settings.ring_bytes));
         let failing = Arc::default();
-        let (writer, thread) =
-            writer::spawn(connection, Arc::clone(&bus), last, Arc::clone(&failing))?;
+        let (checkpoints, orders) = checkpoint::channel();
+        let logs = matches!(location, Location::File(_));
+        let writer = Arc::new(Writer::new(
+            connection,
+            Arc::clone(&bus),
+            last,
+            Arc::clone(&failing),
+            logs.then_some(checkpoints),
+        )?);
+        let checkpointer = match logs {
+            true => Some(Checkpointer::start(orders, &location, Arc::clone(&writer))?),
+            false => None,
+        };
         Ok(Self {
             location,
-            writer: Some(writer),
-            thread: Some(thread),
+            _checkpointer: checkpointer,
+            writer,
             readers: Mutex::new(Vec::new()),
             bus,
             failing,
@@ -133,8 +147,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let sender = self.writer.as_ref().ok_or(StoreError::Closed)?;
-        sender.run(work)
+        self.writer.run(work)
     }
 
     /// Whether the database can be written. When the last commit failed, or `always`, one is tried.
@@ -198,20 +211,13 @@ impl Store {
 
 const MAX_IDLE_READERS: usize = 4;
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        drop(self.writer.take());
-        if let Some(thread) = self.thread.take() {
-            // The thread has nothing to tell but a panic, which it has printed itself.
-            let _ = thread.join();
-        }
-    }
-}
-
 impl Location {
     fn connect(&self) -> Result<Connection, StoreError> {
         let connection = match self {
-            Self::File(path) => Connection::open(path),
+            Self::File(path) => {
+                make_private(path);
+                Connection::open(path)
+            }
             Self::Memory(name) => Connection::open_with_flags(
                 name,
                 OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -234,6 +240,17 @@ impl Location {
             Self::Memory(name) => Path::new(name),
         }
     }
+}
+
+/// Makes an empty file that only its owner can read; SQLite gives its other files the same mode.
+/// Where that fails, opening it says why.
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let _ = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
 }
 
 #[cfg(test)]

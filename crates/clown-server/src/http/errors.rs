@@ -147,7 +147,6 @@ fn run(error: &RunError) -> Told {
         RunError::NotFound(_) => (NOT_FOUND, "run_not_found"),
         RunError::NoCaller { .. } | RunError::NoAgent { .. } => (WRONG, "process_not_found"),
         RunError::StartedOtherwise { .. } => (CONFLICT, "run_started_otherwise"),
-        RunError::NotStarted { .. } => (CONFLICT, "run_not_started"),
         RunError::Abandoned { .. } => (CONFLICT, "run_abandoned"),
         RunError::Record { .. } => (FAILED, "exit_record_failed"),
         RunError::Store(error) => store(error),
