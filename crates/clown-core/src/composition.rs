@@ -5,7 +5,7 @@ use crate::journal::{self, Retention};
 use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
 use crate::launch::{self, LaunchError, LaunchInput, MergeError};
 use crate::manifests::Manifests;
-use crate::process::ProcessIdentity;
+use crate::process::{self, ProcessIdentity};
 use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
@@ -359,6 +359,8 @@ impl Core {
             .cloned()
             .collect();
         let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
+        let caller = ProcessIdentity::of(request.cli_pid);
+        let caller_names = caller.as_ref().and_then(process::variable_names_of);
         let plan = launch::plan(
             &agent,
             &provider,
@@ -371,6 +373,7 @@ impl Core {
                 env: &definition.env,
                 args: &args,
                 hooks_config: definition.hooks_config.as_ref(),
+                caller_names: caller_names.as_deref(),
                 providers: &providers,
             },
         )?;

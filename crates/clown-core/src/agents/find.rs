@@ -46,7 +46,7 @@ pub fn find<'a>(
         .collect()
 }
 
-/// The program of one agent, as a shell with this `path` would find it.
+/// The program of one agent: the first on this `path`, of whose entries relative ones do not count.
 pub fn program(manifest: &AgentManifest, path: &OsStr) -> Option<PathBuf> {
     find_one(manifest, path).map(|found| found.path)
 }

@@ -1,3 +1,4 @@
+use super::pattern::NamePattern;
 use super::template::{SecretTemplate, Template};
 use crate::providers::{Format, Identifier, Manifest};
 use serde::Deserialize;
@@ -31,7 +32,7 @@ pub struct AgentManifest {
     pub isolation: BTreeMap<VariableName, Template>,
     /// Variables of the caller's shell that would change account, endpoint or model.
     #[serde(default)]
-    pub clears: Vec<VariableName>,
+    pub clears: Vec<NamePattern>,
     /// Variables that tell it endpoint, model and key; one that renders empty is left out.
     #[serde(default)]
     pub env: BTreeMap<VariableName, SecretTemplate>,

@@ -2,6 +2,7 @@
 
 mod find;
 mod manifest;
+mod pattern;
 mod probe;
 mod rows;
 mod service;
@@ -13,6 +14,7 @@ pub use manifest::{
     AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, Pattern, RelativePath,
     VariableName, VersionCommand,
 };
+pub use pattern::NamePattern;
 pub use probe::{UNKNOWN_VERSION, probe_version};
 pub use service::{AgentError, AgentSettings, AgentStatus, Agents};
 pub use template::{SecretTemplate, Template, Variables};

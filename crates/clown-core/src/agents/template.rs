@@ -1,4 +1,5 @@
-use minijinja::{Environment, UndefinedBehavior, Value};
+use super::NamePattern;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Deserialize;
 
 /// What templates of a manifest can use. What does not apply is empty.
@@ -24,10 +25,16 @@ pub struct Variables<'a> {
     pub key_set: &'a str,
     /// The key itself. Only templates of environment variables can use it.
     pub key: &'a str,
+    /// The names of the caller's variables, which `caller_sets('AWS_*')` looks into; None if they
+    /// cannot be known.
+    pub caller_names: Option<&'a [String]>,
 }
 
+/// The function that templates ask about the caller's variables.
+const CALLER_SETS: &str = "caller_sets";
+
 impl<'a> Variables<'a> {
-    /// Everything but the key.
+    /// Every text but the key.
     fn public(&self) -> [(&'static str, &'a str); 9] {
         [
             ("alias", self.alias),
@@ -63,7 +70,8 @@ pub struct SecretTemplate(String);
 impl Template {
     /// The text with everything filled in.
     pub fn render(&self, variables: &Variables<'_>) -> Result<String, minijinja::Error> {
-        environment().render_str(&self.0, Value::from_pairs(variables.public()))
+        environment(variables.caller_names)
+            .render_str(&self.0, Value::from_pairs(variables.public()))
     }
 }
 
@@ -74,7 +82,7 @@ impl SecretTemplate {
             .public()
             .into_iter()
             .chain([("key", variables.key)]);
-        environment().render_str(&self.0, Value::from_pairs(all))
+        environment(variables.caller_names).render_str(&self.0, Value::from_pairs(all))
     }
 }
 
@@ -98,7 +106,7 @@ impl TryFrom<String> for SecretTemplate {
 
 /// Seen here, a mistake has a line and a column; seen when a run starts, it would stop the run.
 fn check(text: &str, may_use_key: bool) -> Result<(), String> {
-    let environment = environment();
+    let environment = environment(None);
     let names = Variables::default().public().map(|(name, _)| name);
     let template = environment
         .template_from_str(text)
@@ -112,7 +120,7 @@ fn check(text: &str, may_use_key: bool) -> Result<(), String> {
                     .to_owned(),
             );
         }
-        if name != "key" && !names.contains(&name.as_str()) {
+        if name != "key" && name != CALLER_SETS && !names.contains(&name.as_str()) {
             return Err(format!(
                 "there is no variable `{name}`: there are {} and, in [env], key",
                 names.join(", ")
@@ -122,8 +130,18 @@ fn check(text: &str, may_use_key: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn environment() -> Environment<'static> {
+fn environment(caller_names: Option<&[String]>) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let names = caller_names.map(<[String]>::to_vec);
+    environment.add_function(CALLER_SETS, move |pattern: String| {
+        let pattern = NamePattern::try_from(pattern)
+            .map_err(|problem| Error::new(ErrorKind::InvalidOperation, problem))?;
+        // What cannot be known is taken for set: the question is asked to keep something away.
+        Ok::<bool, Error>(match &names {
+            Some(names) => names.iter().any(|name| pattern.matches(name)),
+            None => true,
+        })
+    });
     environment
 }

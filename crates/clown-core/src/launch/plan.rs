@@ -25,6 +25,9 @@ pub struct LaunchInput<'a> {
     pub args: &'a [String],
     /// Hooks in the agent's own form.
     pub hooks_config: Option<&'a Map<String, Value>>,
+    /// The names of the variables in the caller's environment; None if they cannot be known, and
+    /// then what a manifest clears by pattern stays.
+    pub caller_names: Option<&'a [String]>,
     /// Every provider there is: their keys in the caller's shell are not passed on, and they are
     /// what can be proposed.
     pub providers: &'a [Arc<ProviderManifest>],
@@ -87,6 +90,7 @@ pub fn plan(
         auth: if key.is_some() { auth.as_str() } else { "" },
         key_set: if key.is_some() { "yes" } else { "" },
         key: key.unwrap_or_default(),
+        caller_names: input.caller_names,
     };
     let renderer = Renderer { agent, variables };
     Ok(LaunchPlan {
@@ -246,8 +250,15 @@ impl Renderer<'_> {
                 env.insert(key.variable.clone(), None);
             }
         }
-        for name in &self.agent.clears {
-            env.insert(name.as_str().to_owned(), None);
+        for pattern in &self.agent.clears {
+            match pattern.name() {
+                Some(name) => drop(env.insert(name.to_owned(), None)),
+                None => {
+                    let names = input.caller_names.unwrap_or_default().iter();
+                    let meant = names.filter(|name| pattern.matches(name));
+                    env.extend(meant.map(|name| (name.clone(), None)));
+                }
+            }
         }
         for (name, template) in &self.agent.isolation {
             let value = self.render(template, name.as_str())?;

@@ -57,6 +57,7 @@ impl Case {
             env: &self.env,
             args: &self.args,
             hooks_config: self.hooks.as_object(),
+            caller_names: Some(&[]),
             providers: &self.providers,
         };
         change(&mut input);

@@ -11,7 +11,9 @@ mod system;
 mod watcher;
 
 pub use handle::ProcessHandle;
-pub use system::{boot_id, booted_at, environment_of, identity_of, is_ours, state_of};
+pub use system::{
+    boot_id, booted_at, environment_of, identity_of, is_ours, state_of, variable_names_of,
+};
 pub use watcher::{ProcessWatcher, WatchToken};
 
 /// One process, and no later one with the same number.

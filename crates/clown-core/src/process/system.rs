@@ -68,20 +68,33 @@ mod linux {
     /// The value of a variable as the process was started with. None also when the process is not
     /// ours, or is gone.
     pub fn environment_of(identity: &ProcessIdentity, variable: &str) -> Option<OsString> {
-        if !is_ours(identity.pid) {
-            return None;
-        }
-        let block = Zeroizing::new(fs::read(format!("/proc/{}/environ", identity.pid)).ok()?);
-        // Asked afterwards: what was read is this process's only if the number is still its own.
-        if state_of(identity) != ProcessState::Alive {
-            return None;
-        }
-        block.split(|byte| *byte == 0).find_map(|entry| {
+        environment_block(identity)?.split(|byte| *byte == 0).find_map(|entry| {
             let value = entry
                 .strip_prefix(variable.as_bytes())?
                 .strip_prefix(b"=")?;
             Some(OsStr::from_bytes(value).to_owned())
         })
+    }
+
+    /// The names of the variables that the process was started with. None also when the process
+    /// is not ours, or is gone.
+    pub fn variable_names_of(identity: &ProcessIdentity) -> Option<Vec<String>> {
+        let block = environment_block(identity)?;
+        let names = block.split(|byte| *byte == 0).filter_map(|entry| {
+            let end = entry.iter().position(|byte| *byte == b'=')?;
+            let name = std::str::from_utf8(entry.get(..end)?).ok()?;
+            (!name.is_empty()).then(|| name.to_owned())
+        });
+        Some(names.collect())
+    }
+
+    fn environment_block(identity: &ProcessIdentity) -> Option<Zeroizing<Vec<u8>>> {
+        if !is_ours(identity.pid) {
+            return None;
+        }
+        let block = Zeroizing::new(fs::read(format!("/proc/{}/environ", identity.pid)).ok()?);
+        // Asked afterwards: what was read is this process's only if the number is still its own.
+        (state_of(identity) == ProcessState::Alive).then_some(block)
     }
 
     /// The code of an ended process whose parent has not yet asked for it.
@@ -165,6 +178,11 @@ mod other {
 
     /// Not to be had here.
     pub fn environment_of(_identity: &ProcessIdentity, _variable: &str) -> Option<OsString> {
+        None
+    }
+
+    /// Not to be had here.
+    pub fn variable_names_of(_identity: &ProcessIdentity) -> Option<Vec<String>> {
         None
     }
 

@@ -162,6 +162,9 @@ fn the_environment_of_another_process() {
         "a=b c"
     );
     assert_eq!(environment_of(&identity, "CLOWN_TEST"), None);
+    let names = variable_names_of(&identity).unwrap();
+    let ours = names.iter().filter(|name| name.starts_with("CLOWN_TEST"));
+    assert_eq!(ours.collect::<Vec<_>>(), ["CLOWN_TEST_VALUE"]);
 }
 
 #[test]
