@@ -49,6 +49,28 @@ fn what_failed_leaves_neither_state_nor_event() {
 }
 
 #[test]
+fn a_commit_that_fails_at_the_very_end_publishes_nothing() {
+    let store = Store::open_in_memory().unwrap();
+    publish(&store, "a").unwrap();
+    let before = store.head();
+    let failed = store.commit(|tx| {
+        // Looked at only when everything is to be committed.
+        tx.execute_batch(
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+             CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+             INSERT INTO child VALUES (1);",
+        )?;
+        tx.publish(ProfileDeleted::new("never"));
+        Ok::<_, StoreError>(())
+    });
+    assert!(matches!(failed, Err(StoreError::Failed(_))), "{failed:?}");
+    assert_eq!(store.head(), before);
+    assert_eq!(events_after(&store, before), [] as [&str; 0]);
+    publish(&store, "b").unwrap();
+    assert_eq!(events_after(&store, before).len(), 1);
+}
+
+#[test]
 fn a_panic_is_one_callers_own() {
     let store = Store::open_in_memory().unwrap();
     let before = store.head();
@@ -261,4 +283,40 @@ fn a_resuming_client_starts_at_a_number_that_is_held() {
     check(second, journal::Start::After(second));
     check(second.next(), journal::Start::Gap(whole));
     check(Seq(1), journal::Start::Gap(whole));
+}
+
+#[test]
+fn the_log_stays_bounded_while_many_commit_without_a_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    let store = Arc::new(Store::open(&path, &StoreSettings::default()).unwrap());
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || {
+                // 200 MiB in all.
+                for _ in 0..100 {
+                    let committed = store.commit(|tx| {
+                        let text = "x".repeat(1 << 20);
+                        tx.publish(DaemonStarted::new(text, 1));
+                        Ok::<_, StoreError>(())
+                    });
+                    committed.unwrap();
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let log = std::fs::metadata(folder.path().join("clown.db-wal")).unwrap();
+    assert!(log.len() < 128 << 20, "the log has {} bytes", log.len());
+    drop(store);
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    let events = store.read(|connection| {
+        connection
+            .query_row("SELECT count(*) FROM journal", [], |row| row.get(0))
+            .map_err(StoreError::from)
+    });
+    assert_eq!(events.ok(), Some(200));
 }

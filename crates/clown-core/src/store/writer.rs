@@ -1,20 +1,22 @@
-//! The one thread that writes.
+//! The one writer.
+//!
+//! Whoever comes while nobody commits does so at once, on its own thread: an event is on its way
+//! without a change of threads. Whoever comes meanwhile hands its work in and waits; the next one
+//! commits all that waits, together.
 
+use super::checkpoint::Checkpoints;
 use super::{StoreError, damage};
 use crate::Seq;
 use crate::bus::{Bus, Committed, Segment};
 use clown_events::{Envelope, Event, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// How many pieces of work may wait; a caller beyond that waits to hand in its own.
-const QUEUE: usize = 256;
 
 /// A transaction in the making. Use it as a [`rusqlite::Connection`], and publish what follows.
 #[derive(Debug)]
@@ -44,11 +46,41 @@ impl Deref for Tx<'_> {
     }
 }
 
-/// Hands work to the writer.
-#[derive(Debug)]
-pub(super) struct Sender(SyncSender<Box<dyn Job>>);
+/// Takes work, and commits it.
+pub(super) struct Writer {
+    /// No more than there are callers, each of which waits for its own.
+    waiting: Mutex<Vec<Box<dyn Job>>>,
+    committer: Mutex<Committer>,
+}
 
-impl Sender {
+impl Writer {
+    pub(super) fn new(
+        mut connection: Connection,
+        bus: Arc<Bus>,
+        last: Seq,
+        failing: Failing,
+        checkpoints: Option<Checkpoints>,
+    ) -> Result<Self, StoreError> {
+        let last_at =
+            connection.query_row("SELECT ifnull(max(at), 0) FROM journal", [], |row| {
+                row.get(0)
+            })?;
+        if let Some(checkpoints) = checkpoints {
+            checkpoints.follow(&mut connection)?;
+        }
+        let committer = Committer {
+            connection,
+            bus,
+            next: first_seq(last, SystemTime::now()),
+            last_at,
+            failing,
+        };
+        Ok(Self {
+            waiting: Mutex::default(),
+            committer: Mutex::new(committer),
+        })
+    }
+
     pub(super) fn run<T, E>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -58,14 +90,38 @@ impl Sender {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = sync_channel(1);
-        let job = Work {
+        lock(&self.waiting).push(Box::new(Work {
             work: Some(work),
             outcome: None,
             reply,
-        };
-        self.0.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
-        answer.recv().map_err(|_| StoreError::Closed)?
+        }));
+        let mut committer = lock(&self.committer);
+        // Who had it before may have committed this work together with its own.
+        if let Ok(answer) = answer.try_recv() {
+            return answer;
+        }
+        let jobs = std::mem::take(&mut *lock(&self.waiting));
+        committer.run(jobs);
+        drop(committer);
+        answer.try_recv().map_err(|_| StoreError::Closed)?
     }
+
+    /// Keeps everybody from writing while `pause` runs.
+    pub(super) fn hold(&self, pause: impl FnOnce()) {
+        let _committer = lock(&self.committer);
+        pause();
+    }
+}
+
+impl Debug for Writer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// A panic in one caller's work is caught; what is behind these locks is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 trait Job: Send {
@@ -91,7 +147,7 @@ where
         let Some(work) = self.work.take() else {
             return false;
         };
-        // A panic is one caller's: the thread that all callers share goes on.
+        // A panic is one caller's: others may have their work in the same transaction.
         self.outcome = catch_unwind(AssertUnwindSafe(|| work(tx))).ok();
         matches!(self.outcome, Some(Ok(_)))
     }
@@ -111,30 +167,6 @@ where
 /// Why the last commit failed, if it did.
 pub(super) type Failing = Arc<Mutex<Option<StoreError>>>;
 
-pub(super) fn spawn(
-    connection: Connection,
-    bus: Arc<Bus>,
-    last: Seq,
-    failing: Failing,
-) -> Result<(Sender, JoinHandle<()>), StoreError> {
-    let (sender, receiver) = sync_channel(QUEUE);
-    let last_at = connection.query_row("SELECT ifnull(max(at), 0) FROM journal", [], |row| {
-        row.get(0)
-    })?;
-    let writer = Writer {
-        connection,
-        bus,
-        next: first_seq(last, SystemTime::now()),
-        last_at,
-        failing,
-    };
-    let thread = std::thread::Builder::new()
-        .name("store".to_owned())
-        .spawn(move || writer.run(&receiver))
-        .map_err(|_| StoreError::Closed)?;
-    Ok((Sender(sender), thread))
-}
-
 /// Each start numbers from the clock, if that is ahead of the last number. So a database that was
 /// deleted or put back from a copy does not make an old number mean a new event.
 fn first_seq(last: Seq, now: SystemTime) -> Seq {
@@ -144,7 +176,7 @@ fn first_seq(last: Seq, now: SystemTime) -> Seq {
     last.next().max(Seq(u64::try_from(micros).unwrap_or(0)))
 }
 
-struct Writer {
+struct Committer {
     connection: Connection,
     bus: Arc<Bus>,
     next: Seq,
@@ -153,20 +185,15 @@ struct Writer {
     failing: Failing,
 }
 
-impl Writer {
-    fn run(mut self, receiver: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = receiver.recv() {
-            let mut jobs = vec![first];
-            jobs.extend(receiver.try_iter().take(QUEUE - 1));
-            let committed = self.commit(&mut jobs);
-            if let (Err(StoreError::Corrupt(_)), Some(path)) = (&committed, self.connection.path())
-            {
-                damage::suspect(Path::new(path));
-            }
-            *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = committed.clone().err();
-            for job in jobs {
-                job.finish(committed.clone());
-            }
+impl Committer {
+    fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let committed = self.commit(&mut jobs);
+        if let (Err(StoreError::Corrupt(_)), Some(path)) = (&committed, self.connection.path()) {
+            damage::suspect(Path::new(path));
+        }
+        *lock(&self.failing) = committed.clone().err();
+        for job in jobs {
+            job.finish(committed.clone());
         }
     }
 
@@ -180,18 +207,18 @@ impl Writer {
             events: Vec::new(),
             now: Timestamp::now(),
         };
-        for job in jobs {
-            tx.transaction.execute_batch("SAVEPOINT job")?;
-            let mark = tx.events.len();
+        if let [job] = jobs {
+            // Undone with the transaction, there is nothing else in it.
             if !job.apply(&mut tx) {
-                tx.events.truncate(mark);
-                // Fails when SQLite has already undone everything (as on a full disk); then
-                // nothing of this batch may be reported as done.
-                tx.transaction.execute_batch("ROLLBACK TO job")?;
+                // Fails when SQLite has done so already (as on a full disk), which must be told.
+                return Ok(tx.transaction.rollback()?);
             }
-            tx.transaction.execute_batch("RELEASE job")?;
+        } else {
+            for job in jobs {
+                apply_apart(job, &mut tx)?;
+            }
         }
-        let events = number(&mut self.next, &tx.events, tx.now);
+        let events = number(&mut self.next, std::mem::take(&mut tx.events), tx.now);
         let at = tx.now.unix_millis().max(self.last_at);
         insert(&tx.transaction, &events, at)?;
         tx.transaction.commit()?;
@@ -203,20 +230,38 @@ impl Writer {
     }
 }
 
+/// Does the work of one of several callers.
+fn apply_apart(job: &mut Box<dyn Job>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let say = |tx: &Tx<'_>, sql| tx.prepare_cached(sql)?.execute([]);
+    say(tx, "SAVEPOINT job")?;
+    let mark = tx.events.len();
+    if !job.apply(tx) {
+        tx.events.truncate(mark);
+        // Fails when SQLite has already undone everything (as on a full disk); then nothing of
+        // this batch may be reported as done.
+        say(tx, "ROLLBACK TO job")?;
+    }
+    say(tx, "RELEASE job")?;
+    Ok(())
+}
+
 /// Gives each event its number. Numbers of a commit that fails afterwards are left out for good.
-fn number(next: &mut Seq, events: &[Event], now: Timestamp) -> Vec<Committed> {
+fn number(next: &mut Seq, events: Vec<Event>, now: Timestamp) -> Vec<Committed> {
     events
-        .iter()
+        .into_iter()
         .map(|event| {
             let seq = *next;
             *next = seq.next();
-            let mut json = Vec::with_capacity(192);
-            Envelope::new(now, event.clone()).write_json(&mut json);
+            let kind = event.kind();
+            let name = event.name().into();
+            let profile = event.profile().map(Into::into);
+            let mut json = Vec::with_capacity(320);
+            Envelope::new(now, event).write_json(&mut json);
             Committed {
                 seq,
-                kind: event.kind(),
-                name: event.name().into(),
-                profile: event.profile().map(Into::into),
+                kind,
+                name,
+                profile,
                 json,
             }
         })
