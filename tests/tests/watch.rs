@@ -1,9 +1,13 @@
 //! `clown watch` and `clown events` with the real daemon.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use clown_tests::{World, wait_for};
 use serde_json::{Value, json};
+use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout, Output, Stdio};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A watcher that was there before anything happened.
 struct Watcher {
@@ -103,7 +107,7 @@ fn commands_get_what_the_stream_sends() {
     world.clown_ok(&["profiles", "set", "work", "model=other"]);
     let (lines, code, said) = watcher.end();
     assert_eq!((code, said.as_str()), (Some(0), ""));
-    let written = |kind: &str| std::fs::read_to_string(world.path("work").join(kind)).unwrap();
+    let written = |kind: &str| fs::read_to_string(world.path("work").join(kind)).unwrap();
     assert_eq!(written("ProfileCreated"), format!("{}\n", lines[0]));
     assert_eq!(written("ProfileUpdated"), format!("{}\n", lines[1]));
     let updated: Value = serde_json::from_str(&lines[1]).unwrap();
@@ -185,4 +189,52 @@ fn time_runs_out_on_its_own_exit_code() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(6), "{output:?}");
+}
+
+/// Another user of the machine, with the token and without.
+#[test]
+fn another_users_daemon_lets_in_who_has_its_token() {
+    const STRANGER: u32 = 65534;
+
+    if !rustix::process::geteuid().is_root() {
+        clown_tests::cannot_run("run this as root, which can become another user");
+        return;
+    }
+    let world = World::with_agent("exit 3");
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = home.path().join("clown");
+    fs::copy(&clown_tests::binaries().clown, &program).unwrap();
+    chown(home.path(), Some(STRANGER), Some(STRANGER)).unwrap();
+    let watch = |environment: &[(&str, &str)]| {
+        let user = STRANGER.to_string();
+        Command::new("setpriv")
+            .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
+            .arg(&program)
+            .args(["watch", "--since", "0", "--count", "1", "--json"])
+            .args(["--daemon", world.address()])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", home.path())
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+
+    let stranger = watch(&[]);
+    assert_eq!(stranger.status.code(), Some(1), "{stranger:?}");
+    assert!(said(&stranger).contains("nothing was sent"), "{stranger:?}");
+
+    let token = fs::read_to_string(world.path("state/token")).unwrap();
+    let friend = watch(&[("CLOWN_TOKEN", token.trim())]);
+    assert_eq!(friend.status.code(), Some(0), "{friend:?}");
+    let event: Value = serde_json::from_slice(&friend.stdout).unwrap();
+    assert!(event["seq"].is_u64(), "{event}");
+
+    let wrong = watch(&[("CLOWN_TOKEN", &"x".repeat(token.trim().len()))]);
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+    assert!(said(&wrong).contains("token"), "{wrong:?}");
+    assert!(wrong.stdout.is_empty(), "{wrong:?}");
 }
