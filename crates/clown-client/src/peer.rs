@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 
 /// What the kernel tells of the process at the other end.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only Linux is asked who is there")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// The same user as this process.
