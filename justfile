@@ -31,6 +31,13 @@ deny:
 clients:
     tests/clients/install
 
+# The Autobahn suite, h1spec and public clients against the server: docs/conformance.md.
+conformance:
+    tests/conformance/install
+    tests/conformance/autobahn
+    tests/conformance/h1spec
+    tests/conformance/clients
+
 # What CI runs.
 ci:
     .ci/run

@@ -6,6 +6,9 @@ pub(super) fn text(payload: &str) -> Bytes {
     whole(FINAL_TEXT, payload.as_bytes())
 }
 
+#[cfg(all(feature = "conformance", not(debug_assertions)))]
+compile_error!("the feature `conformance` is for tests: no release has an echo");
+
 /// One final binary frame, for the echo alone: Clown itself sends none.
 #[cfg(feature = "conformance")]
 pub(super) fn binary(payload: &[u8]) -> Bytes {
