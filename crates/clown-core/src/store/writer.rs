@@ -48,9 +48,23 @@ impl Deref for Tx<'_> {
 
 /// Takes work, and commits it.
 pub(super) struct Writer {
-    /// No more than there are callers, each of which waits for its own.
-    waiting: Mutex<Vec<Box<dyn Job>>>,
+    waiting: Mutex<Waiting>,
     committer: Mutex<Committer>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// No more than there are callers, each of which waits for its own.
+    jobs: Vec<Box<dyn Job>>,
+    /// Some caller commits now; it passes the lead on when it is done.
+    led: bool,
+}
+
+/// What a caller that waits is told.
+enum Word<T, E> {
+    /// To commit what waits.
+    Lead,
+    Done(Result<T, E>),
 }
 
 impl Writer {
@@ -90,20 +104,29 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = sync_channel(1);
-        lock(&self.waiting).push(Box::new(Work {
-            work: Some(work),
-            outcome: None,
-            reply,
-        }));
-        let mut committer = lock(&self.committer);
-        // Who had it before may have committed this work together with its own.
-        if let Ok(answer) = answer.try_recv() {
-            return answer;
+        let led = {
+            let mut waiting = lock(&self.waiting);
+            waiting.jobs.push(Box::new(Work {
+                work: Some(work),
+                outcome: None,
+                reply,
+            }));
+            std::mem::replace(&mut waiting.led, true)
+        };
+        if led {
+            match answer.recv().map_err(|_| StoreError::Closed)? {
+                Word::Done(done) => return done,
+                Word::Lead => {}
+            }
         }
-        let jobs = std::mem::take(&mut *lock(&self.waiting));
-        committer.run(jobs);
-        drop(committer);
-        answer.try_recv().map_err(|_| StoreError::Closed)?
+        let lead = Lead(self);
+        let jobs = std::mem::take(&mut lock(&self.waiting).jobs);
+        lock(&self.committer).run(jobs);
+        drop(lead);
+        match answer.try_recv() {
+            Ok(Word::Done(done)) => done,
+            _ => Err(StoreError::Closed.into()),
+        }
     }
 
     /// Keeps everybody from writing while `pause` runs.
@@ -119,6 +142,19 @@ impl Debug for Writer {
     }
 }
 
+/// The turn to commit. Passed on when it ends, also by a panic.
+struct Lead<'writer>(&'writer Writer);
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.0.waiting);
+        match waiting.jobs.first() {
+            Some(job) => job.lead(),
+            None => waiting.led = false,
+        }
+    }
+}
+
 /// A panic in one caller's work is caught; what is behind these locks is whole at any time.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,6 +163,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 trait Job: Send {
     /// Does the work. False when it failed and must be undone.
     fn apply(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Lets the caller commit what waits.
+    fn lead(&self);
     /// Tells the caller.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -134,7 +172,7 @@ trait Job: Send {
 struct Work<F, T, E> {
     work: Option<F>,
     outcome: Option<Result<T, E>>,
-    reply: SyncSender<Result<T, E>>,
+    reply: SyncSender<Word<T, E>>,
 }
 
 impl<F, T, E> Job for Work<F, T, E>
@@ -152,6 +190,11 @@ where
         matches!(self.outcome, Some(Ok(_)))
     }
 
+    fn lead(&self) {
+        // The caller waits for a word, and has had none.
+        let _ = self.reply.try_send(Word::Lead);
+    }
+
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
         let answer = match (self.outcome, committed) {
             (Some(Err(error)), _) => Err(error),
@@ -160,7 +203,7 @@ where
             (None, Ok(())) => Err(StoreError::Closed.into()),
         };
         // A caller that is gone does not need its answer.
-        let _ = self.reply.send(answer);
+        let _ = self.reply.send(Word::Done(answer));
     }
 }
 
