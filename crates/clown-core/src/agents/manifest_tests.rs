@@ -12,7 +12,8 @@ pattern = '(\d+)'
 
 #[test]
 fn the_built_in_ones_are_good() {
-    let catalog = load(Path::new("/nonexistent/agents.d"));
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = load(&folder.path().join("agents.d"));
     assert_eq!(catalog.problems(), []);
     let ids: Vec<&str> = catalog.all().map(|manifest| manifest.id.as_str()).collect();
     assert_eq!(ids, ["claude", "codex", "gemini", "opencode"]);
@@ -109,6 +110,12 @@ fn a_bad_file_tells_where_and_stops_no_other() {
         8,
         5,
         "may not stand in a file",
+    );
+    check(
+        &MINIMAL.replace("[version]", "clears = [\"*\"]\n[version]"),
+        4,
+        10,
+        "no part of the name",
     );
     let file = |path: &str, member: &str| {
         format!(

@@ -40,7 +40,9 @@ impl TryFrom<String> for NamePattern {
             return VariableName::try_from(text).map(|name| Self(Kind::Name(name)));
         };
         if end.contains('*') {
-            return Err(format!("`{text}` has more than one `*`: write two patterns"));
+            return Err(format!(
+                "`{text}` has more than one `*`: write two patterns"
+            ));
         }
         // Checks the letters too. A pattern for every variable would take PATH and HOME away.
         VariableName::try_from(format!("{start}{end}"))

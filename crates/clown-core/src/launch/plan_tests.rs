@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-const KEY: &str = "sk-secret-1234";
+pub const KEY: &str = "sk-secret-1234";
 
-struct Case {
+pub struct Case {
     agents: Catalog<AgentManifest>,
     providers: Vec<Arc<ProviderManifest>>,
-    env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, String>,
+    /// Of the caller's variables.
+    pub names: Option<Vec<String>>,
     hooks: Value,
     args: Vec<String>,
 }
 
 impl Case {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, content: &str| {
             std::fs::write(folder.path().join(name), content).unwrap();
@@ -33,12 +35,13 @@ impl Case {
                 .cloned()
                 .collect(),
             env: BTreeMap::new(),
+            names: Some(Vec::new()),
             hooks: json!({}),
             args: Vec::new(),
         }
     }
 
-    fn plan(
+    pub fn plan(
         &self,
         agent: &str,
         provider: &str,
@@ -57,7 +60,7 @@ impl Case {
             env: &self.env,
             args: &self.args,
             hooks_config: self.hooks.as_object(),
-            caller_names: Some(&[]),
+            caller_names: self.names.as_deref(),
             providers: &self.providers,
         };
         change(&mut input);
@@ -80,7 +83,7 @@ fn file(plan: &LaunchPlan) -> (String, BTreeMap<String, Value>) {
 }
 
 #[track_caller]
-fn check_env(plan: &LaunchPlan, expected: &[(&str, Option<&str>)]) {
+pub fn check_env(plan: &LaunchPlan, expected: &[(&str, Option<&str>)]) {
     for (name, value) in expected {
         let found = plan
             .env
@@ -245,7 +248,7 @@ fn gemini_with_gemini() {
     assert_eq!(path, "gemini/.gemini/settings.json");
     assert_eq!(
         json!(members),
-        json!({"security auth selectedType": "gemini-api-key"})
+        json!({"advanced ignoreLocalEnv": true, "security auth selectedType": "gemini-api-key"})
     );
 }
 
@@ -253,7 +256,12 @@ fn gemini_with_gemini() {
 fn the_agents_own_login_gets_no_endpoint_and_no_key() {
     for agent in ["claude", "codex", "gemini", "opencode"] {
         let plan = Case::new().plan(agent, "self", |_| ()).unwrap();
-        assert!(plan.files.is_empty(), "{agent}: {:?}", plan.files);
+        if agent == "gemini" {
+            let (_, members) = file(&plan);
+            assert_eq!(json!(members), json!({"advanced ignoreLocalEnv": true}));
+        } else {
+            assert!(plan.files.is_empty(), "{agent}: {:?}", plan.files);
+        }
         let values: Vec<&String> = plan.env.values().flatten().collect();
         let is_path = |value: &&String| value.starts_with("/state/homes/work/");
         assert!(values.iter().all(is_path), "{agent}: {values:?}");

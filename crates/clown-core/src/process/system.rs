@@ -68,12 +68,14 @@ mod linux {
     /// The value of a variable as the process was started with. None also when the process is not
     /// ours, or is gone.
     pub fn environment_of(identity: &ProcessIdentity, variable: &str) -> Option<OsString> {
-        environment_block(identity)?.split(|byte| *byte == 0).find_map(|entry| {
-            let value = entry
-                .strip_prefix(variable.as_bytes())?
-                .strip_prefix(b"=")?;
-            Some(OsStr::from_bytes(value).to_owned())
-        })
+        environment_block(identity)?
+            .split(|byte| *byte == 0)
+            .find_map(|entry| {
+                let value = entry
+                    .strip_prefix(variable.as_bytes())?
+                    .strip_prefix(b"=")?;
+                Some(OsStr::from_bytes(value).to_owned())
+            })
     }
 
     /// The names of the variables that the process was started with. None also when the process
