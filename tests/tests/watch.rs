@@ -204,7 +204,11 @@ fn another_users_daemon_lets_in_who_has_its_token() {
     let home = tempfile::tempdir().unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = home.path().join("clown");
-    fs::copy(&clown_tests::binaries().clown, &program).unwrap();
+    // By another process: one that this one holds open for writing could not be run.
+    let copied = Command::new("cp")
+        .args([&clown_tests::binaries().clown, &program])
+        .status();
+    assert!(copied.unwrap().success());
     chown(home.path(), Some(STRANGER), Some(STRANGER)).unwrap();
     let watch = |environment: &[(&str, &str)]| {
         let user = STRANGER.to_string();

@@ -8,15 +8,27 @@ use tempfile::TempDir;
 
 /// A world with a `clownd` that ends at once.
 fn world(script: &str) -> TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let world = tempfile::tempdir().unwrap();
-    let bin = world.path().join("bin");
-    fs::create_dir(&bin).unwrap();
-    let daemon = bin.join("clownd");
-    fs::write(&daemon, format!("#!/bin/sh\n{script}")).unwrap();
-    fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(world.path().join("bin")).unwrap();
+    install_script(&world, "clownd", script);
     world
+}
+
+fn install_script(world: &TempDir, name: &str, script: &str) {
+    let text = world.path().join("script");
+    fs::write(&text, format!("#!/bin/sh\n{script}")).unwrap();
+    install(world, name, &text);
+}
+
+/// Puts a program into the world. Another process writes it: this one's threads start children, which
+/// for a moment hold whatever file is open here, and a program that is open for writing cannot be run.
+fn install(world: &TempDir, name: &str, from: &Path) {
+    let installed = Command::new("install")
+        .args(["-m", "755"])
+        .arg(from)
+        .arg(world.path().join("bin").join(name))
+        .status();
+    assert!(installed.unwrap().success());
 }
 
 /// The command line in this world and none other.
@@ -140,9 +152,8 @@ fn a_daemon_that_does_not_start_is_explained() {
          echo 'cannot listen: the port is taken' >> \"$4/clownd.log\"\nexit 3\n",
     );
     // The program under test must not find a real daemon beside itself.
-    let own = world.path().join("bin/clown");
-    fs::copy(env!("CARGO_BIN_EXE_clown"), &own).unwrap();
-    let mut command = Command::new(own);
+    install(&world, "clown", Path::new(env!("CARGO_BIN_EXE_clown")));
+    let mut command = Command::new(world.path().join("bin/clown"));
     command
         .args(["profiles", "list"])
         .env_clear()
@@ -158,17 +169,13 @@ fn a_daemon_that_does_not_start_is_explained() {
 /// Each example of the help is pasted into a shell, and gets as far as to look for a daemon.
 #[test]
 fn examples_of_the_help_are_right() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     for command in ["watch", "events"] {
         let world = world("");
-        let wrapper = world.path().join("bin/clown");
-        let text = format!(
-            "#!/bin/sh\n{} \"$@\" --no-start\necho $? >> \"$HOME/codes\"\n",
+        let wrapper = format!(
+            "{} \"$@\" --no-start\necho $? >> \"$HOME/codes\"\n",
             env!("CARGO_BIN_EXE_clown")
         );
-        fs::write(&wrapper, text).unwrap();
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        install_script(&world, "clown", &wrapper);
         let help = run(&world, &format!("{command} --help"));
         let help = String::from_utf8(help.stdout).unwrap();
         let examples: Vec<&str> = help

@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// `GET /api/v1/state`: one consistent snapshot of everything. A stream from its `seq`
-    /// ([`Since::Seq`]) continues exactly from it.
+    /// ([`Since::Seq`](crate::Since::Seq)) continues exactly from it.
     ///
     /// # Errors
     /// [`ClientError`].
