@@ -69,7 +69,7 @@ pub struct SecretTemplate(String);
 
 impl Template {
     /// The text with everything filled in.
-    pub fn render(&self, variables: &Variables<'_>) -> Result<String, minijinja::Error> {
+    pub fn render(&self, variables: &Variables<'_>) -> Result<String, Error> {
         environment(variables.caller_names)
             .render_str(&self.0, Value::from_pairs(variables.public()))
     }
@@ -77,7 +77,7 @@ impl Template {
 
 impl SecretTemplate {
     /// The text with everything filled in.
-    pub fn render(&self, variables: &Variables<'_>) -> Result<String, minijinja::Error> {
+    pub fn render(&self, variables: &Variables<'_>) -> Result<String, Error> {
         let all = variables
             .public()
             .into_iter()
