@@ -25,6 +25,8 @@ pub struct Committed {
 #[derive(Debug)]
 pub struct Segment {
     entries: Box<[Entry]>,
+    /// The types among the entries, each once; `None` stands for all that this version does not know.
+    kinds: Box<[Option<EventKind>]>,
     plain: Bytes,
     sequenced: Bytes,
 }
@@ -53,9 +55,13 @@ impl Segment {
         let total: usize = events.iter().map(|event| event.json.len() + 4).sum();
         let mut plain = Vec::with_capacity(total);
         let mut sequenced = Vec::with_capacity(total + events.len() * 24);
+        let mut kinds = Vec::new();
         let entries = events
             .into_iter()
             .map(|event| {
+                if !kinds.contains(&event.kind) {
+                    kinds.push(event.kind);
+                }
                 append_frame(&mut plain, &event.json, &[]);
                 let seq_member = format!(",\"seq\":{}}}", event.seq);
                 let open = event.json.strip_suffix(b"}").unwrap_or(&event.json);
@@ -72,6 +78,7 @@ impl Segment {
             .collect();
         Some(Self {
             entries,
+            kinds: kinds.into(),
             plain: plain.into(),
             sequenced: sequenced.into(),
         })
@@ -126,6 +133,12 @@ impl Slice {
     /// The events.
     pub fn entries(&self) -> &[Entry] {
         &self.segment.entries[self.start..]
+    }
+
+    /// Whether some event here may be of a type for which `takes` is true. It is asked of each type
+    /// once; whoever wants none of them need not look at the events.
+    pub fn may_hold(&self, takes: impl Fn(Option<EventKind>) -> bool) -> bool {
+        self.segment.kinds.iter().any(|kind| takes(*kind))
     }
 
     /// All frames without `seq`, ready for a socket.

@@ -90,15 +90,7 @@ pub fn resume(store: &Store, since: Seq) -> Result<Start, StoreError> {
 /// The number right before the first event at or after `time`.
 pub fn before_time(store: &Store, time: Timestamp) -> Result<Seq, StoreError> {
     store.read(|connection| {
-        // `at` never falls with rising numbers, so the first by time is the first by number.
-        let first: Option<i64> = connection
-            .query_row(
-                "SELECT seq FROM journal WHERE at >= ?1 ORDER BY at, seq LIMIT 1",
-                [time.unix_millis()],
-                |row| row.get(0),
-            )
-            .optional()?;
-        let Some(first) = first else {
+        let Some(first) = first_from(connection, time.unix_millis())? else {
             return head_in(connection);
         };
         let before: Option<i64> = connection.query_row(
@@ -111,6 +103,32 @@ pub fn before_time(store: &Store, time: Timestamp) -> Result<Seq, StoreError> {
             None => trimmed_to(connection),
         }
     })
+}
+
+/// The first event at or after a time. `at` never falls with rising numbers, so the place is found
+/// by halving.
+fn first_from(connection: &Connection, at: i64) -> Result<Option<i64>, StoreError> {
+    let Extent { oldest, latest } = extent_in(connection)?;
+    let (mut low, mut high) = (oldest.to_sql(), latest.to_sql());
+    let mut statement = connection
+        .prepare_cached("SELECT seq, at FROM journal WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+    let mut first = None;
+    while low <= high {
+        let middle = low + (high - low) / 2;
+        let found: Option<(i64, i64)> = statement
+            .query_row([middle], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match found {
+            Some((seq, its)) if its < at => low = seq + 1,
+            Some((seq, _)) => {
+                first = Some(seq);
+                high = middle - 1;
+            }
+            // The journal is empty.
+            None => break,
+        }
+    }
+    Ok(first)
 }
 
 /// What follows `after`, up to `max_events` and about `max_bytes`, read in one transaction.

@@ -103,13 +103,12 @@ fn last_of_age_and_number(
         )
         .optional()?;
     let age = i64::try_from(retention.keep_for.as_millis()).unwrap_or(i64::MAX);
-    let beyond_age: Option<i64> = connection
-        .query_row(
-            "SELECT seq FROM journal WHERE at < ?1 ORDER BY at DESC, seq DESC LIMIT 1",
-            [now.unix_millis().saturating_sub(age)],
-            |row| row.get(0),
-        )
-        .optional()?;
+    let first_young = super::first_from(connection, now.unix_millis().saturating_sub(age))?;
+    let beyond_age: Option<i64> = connection.query_row(
+        "SELECT max(seq) FROM journal WHERE seq < ?1",
+        [first_young.unwrap_or(i64::MAX)],
+        |row| row.get(0),
+    )?;
     Ok(beyond_number
         .zip(beyond_age)
         .map(|(number, age)| Seq::from_sql(number.min(age))))

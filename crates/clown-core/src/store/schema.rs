@@ -5,7 +5,10 @@ use crate::Seq;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::Path;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// Brings the database to the newest format.
 pub(super) fn prepare(

@@ -9,7 +9,7 @@ use super::{StoreError, damage};
 use crate::Seq;
 use crate::bus::{Bus, Committed, Segment};
 use clown_events::{Envelope, Event, Timestamp};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -75,10 +75,14 @@ impl Writer {
         failing: Failing,
         checkpoints: Option<Checkpoints>,
     ) -> Result<Self, StoreError> {
-        let last_at =
-            connection.query_row("SELECT ifnull(max(at), 0) FROM journal", [], |row| {
-                row.get(0)
-            })?;
+        let last_at = connection
+            .query_row(
+                "SELECT at FROM journal ORDER BY seq DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
+            .optional()?
+            .unwrap_or(0);
         if let Some(checkpoints) = checkpoints {
             checkpoints.follow(&mut connection)?;
         }

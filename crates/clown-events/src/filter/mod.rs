@@ -155,7 +155,13 @@ impl Filter {
     /// Whether an event of this kind, concerning this profile, passes.
     #[must_use]
     pub fn matches(&self, kind: EventKind, profile: Option<&str>) -> bool {
-        self.kinds & bit(kind) != 0 && self.matches_profile(profile)
+        self.takes_kind(kind) && self.matches_profile(profile)
+    }
+
+    /// Whether an event of this kind can pass, if it concerns the right profile.
+    #[must_use]
+    pub fn takes_kind(&self, kind: EventKind) -> bool {
+        self.kinds & bit(kind) != 0
     }
 
     /// Whether an event of this name passes, known or not.
