@@ -1,3 +1,4 @@
+use crate::liveness;
 use crate::token::{Token, TokenSource};
 use clown_api::DaemonFile;
 use std::fmt;
@@ -85,17 +86,25 @@ impl Discovery {
         &self.token
     }
 
-    /// Where the daemon is now. Reads one small file at most, and connects to nothing.
+    /// Where the daemon is now. Looks at a small file and a lock at most, and connects to nothing.
     ///
     /// # Errors
-    /// [`DiscoveryError::NotRunning`] when there is no `daemon.json`; the others when there is one
-    /// that cannot be read or understood.
+    /// [`DiscoveryError::NotRunning`] when there is no `daemon.json`, [`DiscoveryError::Ended`] when
+    /// it is of a daemon that has ended; the others when it cannot be read or understood, or names
+    /// an address of another machine.
     pub fn find(&self) -> Result<DaemonAddress, DiscoveryError> {
         match &self.way {
             Way::Address(address) => Ok(address.clone()),
             Way::StateDir(dir) => {
-                let file = read_daemon_file(dir)?;
-                file.address.parse()
+                let address: DaemonAddress = read_daemon_file(dir)?.address.parse()?;
+                if liveness::is_here(address.host()) {
+                    Ok(address)
+                } else {
+                    Err(DiscoveryError::Elsewhere {
+                        path: dir.join(DAEMON_FILE),
+                        address: address.to_string(),
+                    })
+                }
             }
         }
     }
@@ -137,9 +146,11 @@ fn read_daemon_file(dir: &Path) -> Result<DaemonFile, DiscoveryError> {
     let read = std::fs::File::open(&path)
         .and_then(|file| file.take(DAEMON_FILE_LIMIT).read_to_string(&mut text));
     match read {
-        Ok(_) => {
-            serde_json::from_str(&text).map_err(|source| DiscoveryError::Malformed { path, source })
-        }
+        Ok(_) => match serde_json::from_str(&text) {
+            Ok(file) if liveness::may_run(dir, &file) => Ok(file),
+            Ok(_) => Err(DiscoveryError::Ended { path }),
+            Err(source) => Err(DiscoveryError::Malformed { path, source }),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(DiscoveryError::NotRunning { path })
         }
@@ -163,6 +174,20 @@ pub enum DiscoveryError {
     NotRunning {
         /// The file that a serving daemon would have written.
         path: PathBuf,
+    },
+    /// The daemon that wrote the file has ended without taking it away.
+    #[error("no daemon is running: the one that left {} has ended", path.display())]
+    Ended {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file names an address that is not this machine's, which no daemon of this machine has.
+    #[error("no daemon is running: {} names {address}, which is not on this machine", path.display())]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        address: String,
     },
     /// The file is there and cannot be read.
     #[error("cannot read {}", path.display())]
@@ -327,17 +352,32 @@ mod tests {
             discovery.find(),
             Err(DiscoveryError::NotRunning { .. })
         ));
+        let announce = |address: &str| {
+            let text = format!(
+                r#"{{"pid":1,"address":"{address}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#
+            );
+            std::fs::write(dir.path().join(DAEMON_FILE), text).unwrap();
+        };
+        let lock = std::fs::File::create(dir.path().join("clownd.lock")).unwrap();
+        lock.lock().unwrap();
         for port in [4001, 4002] {
-            std::fs::write(
-                dir.path().join(DAEMON_FILE),
-                format!(
-                    r#"{{"pid":1,"address":"127.0.0.1:{port}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#
-                ),
-            )
-            .unwrap();
+            announce(&format!("127.0.0.1:{port}"));
             assert_eq!(discovery.find().unwrap().port(), port);
             assert_eq!(discovery.daemon_file().unwrap().unwrap().pid, 1);
         }
+        for elsewhere in ["192.0.2.1:80", "example.org:80"] {
+            announce(elsewhere);
+            assert!(matches!(
+                discovery.find(),
+                Err(DiscoveryError::Elsewhere { .. })
+            ));
+        }
+        announce("127.0.0.1:4003");
+        drop(lock);
+        assert!(matches!(
+            discovery.find(),
+            Err(DiscoveryError::Ended { .. })
+        ));
         std::fs::write(dir.path().join(DAEMON_FILE), "{").unwrap();
         assert!(matches!(
             discovery.find(),

@@ -7,6 +7,7 @@ mod connect;
 mod discovery;
 mod error;
 mod history;
+mod liveness;
 mod peer;
 mod query;
 mod request;

@@ -300,6 +300,8 @@ async fn a_refusal_ends_the_stream_and_a_busy_daemon_does_not() {
 #[tokio::test]
 async fn it_finds_a_daemon_that_comes_back_on_another_port() {
     let dir = tempfile::tempdir().unwrap();
+    let lock = std::fs::File::create(dir.path().join("clownd.lock")).unwrap();
+    lock.lock().unwrap();
     let announce = |fake: &Fake| {
         let text = format!(
             r#"{{"pid":1,"address":"{}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#,

@@ -22,11 +22,16 @@ fn write_token(dir: &Path, text: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn announce(dir: &Path, address: &DaemonAddress) {
+/// The daemon is there for as long as the lock is.
+#[must_use]
+fn announce(dir: &Path, address: &DaemonAddress) -> fs::File {
     let text = format!(
         r#"{{"pid":1,"address":"{address}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#
     );
     fs::write(dir.join("daemon.json"), text).unwrap();
+    let lock = fs::File::create(dir.join("clownd.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
 }
 
 #[tokio::test]
@@ -34,7 +39,7 @@ async fn it_is_sent_when_asked_for_and_not_before() {
     let fake = Fake::start().await;
     let dir = tempfile::tempdir().unwrap();
     write_token(dir.path(), "c2VjcmV0\n");
-    announce(dir.path(), &fake.address());
+    let _lock = announce(dir.path(), &fake.address());
     let given = "c2VjcmV0".parse().unwrap();
     for discovery in [
         Discovery::in_state_dir(dir.path()),
@@ -133,7 +138,7 @@ async fn only_a_token_given_by_hand_goes_to_a_stranger() {
     let address: DaemonAddress = listener.local_addr().unwrap().to_string().parse().unwrap();
     let dir = tempfile::tempdir().unwrap();
     write_token(dir.path(), "c2VjcmV0");
-    announce(dir.path(), &address);
+    let _lock = announce(dir.path(), &address);
     let token = || "c2VjcmV0".parse().unwrap();
     let limit = Duration::from_secs(4);
     let not_own = |outcome: Result<(), ClientError>| {
