@@ -44,6 +44,7 @@ pub(crate) struct LimitsConfig {
     pub(crate) message_bytes: Option<usize>,
     pub(crate) messages_per_second: Option<u32>,
     pub(crate) stall_secs: Option<u64>,
+    pub(crate) handshake_secs: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +110,7 @@ impl Config {
             1_000_000,
         )?;
         positive("limits.stall_secs", limits.stall_secs, 86_400)?;
+        positive("limits.handshake_secs", limits.handshake_secs, 86_400)?;
         positive("journal.keep_events", self.journal.keep_events, u64::MAX)?;
         positive("journal.keep_days", self.journal.keep_days, 36_500)?;
         positive("journal.max_bytes", self.journal.max_bytes, u64::MAX)?;
@@ -176,6 +178,7 @@ mod tests {
             message_bytes = 1000
             messages_per_second = 5
             stall_secs = 3
+            handshake_secs = 4
             [access]
             hosts = ["clown.internal"]
             origins = ["https://app.example"]

@@ -11,6 +11,7 @@ mod log;
 mod port_owner;
 mod settings;
 mod stop;
+mod token;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -128,6 +128,9 @@ fn server(listen: SocketAddr, config: &Config) -> ServerSettings {
         .messages_per_second
         .unwrap_or(limits.messages_per_second);
     limits.stall = wanted.stall_secs.map_or(limits.stall, Duration::from_secs);
+    limits.request_timeout = wanted
+        .handshake_secs
+        .map_or(limits.request_timeout, Duration::from_secs);
     settings
 }
 
@@ -232,12 +235,35 @@ mod tests {
     }
 
     #[test]
-    fn the_file_sets_limits_and_retention() {
-        let file = "[limits]\nstall_secs = 7\nconnections = 9\n[journal]\nkeep_days = 2\nsync = \"power\"\n";
+    fn the_file_sets_limits_access_and_retention() {
+        let file = r#"
+            [limits]
+            connections = 9
+            message_bytes = 1000
+            messages_per_second = 3
+            stall_secs = 7
+            handshake_secs = 4
+            [access]
+            hosts = ["clown.internal"]
+            origins = ["https://app.example"]
+            [journal]
+            keep_events = 11
+            keep_days = 2
+            max_bytes = 12
+            sync = "power"
+        "#;
         let settings = resolve(Flags::default(), &[], file).unwrap();
-        assert_eq!(settings.server.limits.stall, Duration::from_secs(7));
-        assert_eq!(settings.server.limits.connections, 9);
+        let limits = settings.server.limits;
+        assert_eq!(limits.connections, 9);
+        assert_eq!(limits.message_bytes, 1_000);
+        assert_eq!(limits.messages_per_second, 3);
+        assert_eq!(limits.stall, Duration::from_secs(7));
+        assert_eq!(limits.request_timeout, Duration::from_secs(4));
+        assert_eq!(settings.server.hosts, ["clown.internal"]);
+        assert_eq!(settings.server.origins, ["https://app.example"]);
+        assert_eq!(settings.retention.keep_events, 11);
         assert_eq!(settings.retention.keep_for, Duration::from_secs(172_800));
+        assert_eq!(settings.retention.max_bytes, 12);
         assert_eq!(settings.store.durability, Durability::Power);
     }
 }

@@ -10,6 +10,9 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Never waited for: that it is minded keeps it from ending the process. A file that may not
+    /// grow (`ulimit -f`) is then an error of the write, as a full disk is.
+    _file_size: Signal,
     in_terminal: bool,
 }
 
@@ -20,6 +23,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             in_terminal: io::stderr().is_terminal(),
         })
     }

@@ -5,14 +5,18 @@
 
 mod access;
 mod activity;
+mod connection;
 pub mod duration;
+mod health;
 mod http;
+mod patient;
+mod peer;
 mod server;
 mod settings;
 mod since;
 mod stream;
 
-pub use access::AccessError;
+pub use access::{AccessError, InvalidToken, Token};
 pub use server::{BindError, Observer, Server};
 pub use settings::{Limits, ServerSettings};
 

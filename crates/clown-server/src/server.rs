@@ -1,20 +1,19 @@
 use crate::access::{Access, AccessError};
 use crate::activity::Activity;
+use crate::connection;
+use crate::health::Health;
 use crate::http::{Api, Identity};
 use crate::settings::ServerSettings;
 use crate::stream::{Stop, Streams};
 use clown_core::{Core, Seq};
 use clown_events::{ShutdownReason, Timestamp};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -37,11 +36,6 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
-    /// Others on the network could connect, and there is no way yet to tell them apart.
-    #[error(
-        "{0} can be reached from other machines, and clownd cannot yet ask them for a credential: listen on 127.0.0.1 or [::1]"
-    )]
-    NotLoopback(SocketAddr),
     /// A configured host or origin is none.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -69,15 +63,15 @@ impl Observer {
     }
 }
 
-/// The most bytes of a request's head, and of its body at a time.
-const HTTP_BUFFER: usize = 32 << 10;
-
 impl Server {
     /// Listens on the address of `settings`. What connects waits until [`Server::serve`].
     pub async fn bind(settings: ServerSettings, core: Arc<Core>) -> Result<Self, BindError> {
-        let access = Access::new(&settings.hosts, &settings.origins)?;
+        let access = Access::new(&settings.hosts, &settings.origins, settings.token)?;
         if !settings.listen.ip().is_loopback() {
-            return Err(BindError::NotLoopback(settings.listen));
+            tracing::warn!(
+                address = %settings.listen,
+                "other machines can connect: they need the token, and must use a name of [access] hosts; nothing is encrypted"
+            );
         }
         let failed = |source| BindError::Listen {
             address: settings.listen,
@@ -93,6 +87,7 @@ impl Server {
             Arc::clone(&activity),
         ));
         let api = Api {
+            health: Health::new(Arc::clone(&core.store)),
             core,
             identity: Identity {
                 address,
@@ -157,10 +152,7 @@ impl Server {
                 Ok((stream, _)) => {
                     let api = Arc::clone(&self.api);
                     let closed = closed.clone();
-                    tokio::spawn(async move {
-                        serve_requests(stream, api, closed).await;
-                        drop(slot);
-                    });
+                    tokio::spawn(connection::serve(stream, api, slot, closed));
                 }
                 Err(error) => {
                     // Out of file descriptors, or a client that left at once. The pause is so that
@@ -186,39 +178,4 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// Answers requests of one connection until it ends or becomes an event stream.
-async fn serve_requests(stream: TcpStream, api: Arc<Api>, mut closed: watch::Receiver<bool>) {
-    // Frames are small and wanted now.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot turn off the delay of small packets");
-    }
-    let timeout = api.limits.request_timeout;
-    let service = service_fn(move |request| {
-        let api = Arc::clone(&api);
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
-        .max_buf_size(HTTP_BUFFER)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = Box::pin(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = until(&mut closed) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-async fn until(closed: &mut watch::Receiver<bool>) {
-    // The sender is gone only when the server is, which is closed as well.
-    let _ = closed.wait_for(|closed| *closed).await;
 }

@@ -1,3 +1,4 @@
+use crate::access::Token;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -11,6 +12,9 @@ pub struct ServerSettings {
     pub hosts: Vec<String>,
     /// Origins (`scheme://host[:port]`) of web pages that may read and write, beside the own one.
     pub origins: Vec<String>,
+    /// What shows who may come in where the user at the other end does not. Without one, none of
+    /// those does.
+    pub token: Option<Token>,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -22,6 +26,7 @@ impl ServerSettings {
             listen,
             hosts: Vec::new(),
             origins: Vec::new(),
+            token: None,
             limits: Limits::default(),
         }
     }

@@ -19,31 +19,32 @@ pub(crate) struct Identity {
     pub(crate) started_at: Timestamp,
 }
 
-pub(super) async fn get(
-    core: &Arc<Core>,
-    identity: Identity,
-    connections: usize,
-) -> Result<Response<Body>, Refusal> {
+/// What an answer tells of the daemon beside its core.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) identity: Identity,
+    /// Open event streams.
+    pub(super) connections: usize,
+    pub(super) database_problem: Option<String>,
+}
+
+pub(super) async fn get(core: &Arc<Core>, about: About) -> Result<Response<Body>, Refusal> {
     let core = Arc::clone(core);
     blocking(move || {
         let snapshot = core.snapshot()?;
         Ok(json_response(
             StatusCode::OK,
-            &daemon(&core, &snapshot, identity, connections),
+            &daemon(&core, &snapshot, about),
         ))
     })
     .await?
 }
 
-pub(super) async fn state(
-    core: &Arc<Core>,
-    identity: Identity,
-    connections: usize,
-) -> Result<Response<Body>, Refusal> {
+pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Body>, Refusal> {
     let core = Arc::clone(core);
     blocking(move || {
         let snapshot = core.snapshot()?;
-        let daemon = daemon(&core, &snapshot, identity, connections);
+        let daemon = daemon(&core, &snapshot, about);
         let Snapshot {
             seq,
             profiles,
@@ -73,7 +74,8 @@ pub(super) async fn state(
     .await?
 }
 
-fn daemon(core: &Core, snapshot: &Snapshot, identity: Identity, connections: usize) -> Daemon {
+fn daemon(core: &Core, snapshot: &Snapshot, about: About) -> Daemon {
+    let identity = about.identity;
     let uptime = Timestamp::now().unix_millis() - identity.started_at.unix_millis();
     let count = |number: usize| number as u64;
     let running = |run: &&clown_core::runs::Run| run.state == RunState::Running;
@@ -85,7 +87,7 @@ fn daemon(core: &Core, snapshot: &Snapshot, identity: Identity, connections: usi
         // The clock can be set back.
         uptime_secs: u64::try_from(uptime / 1_000).unwrap_or(0),
         counts: Counts {
-            connections: count(connections),
+            connections: count(about.connections),
             profiles: count(snapshot.profiles.len()),
             agents: count(
                 snapshot
@@ -96,7 +98,7 @@ fn daemon(core: &Core, snapshot: &Snapshot, identity: Identity, connections: usi
             ),
             runs: count(snapshot.runs.iter().filter(running).count()),
         },
-        problems: resource::problems(core),
+        problems: resource::problems(core, about.database_problem),
     }
 }
 

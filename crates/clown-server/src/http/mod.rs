@@ -5,6 +5,7 @@ mod body;
 mod daemon;
 mod errors;
 mod events;
+mod health;
 mod profiles;
 mod providers;
 mod query;
@@ -18,17 +19,22 @@ pub(crate) use query::Query;
 pub(crate) use refusal::Refusal;
 pub(crate) use router::Api;
 
+use crate::stream::EventBody;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use serde::Serialize;
 
-/// The body of an answer.
-pub(crate) type Body = Full<Bytes>;
+/// The body of an answer: all at once, or as events happen.
+pub(crate) type Body = Either<Full<Bytes>, EventBody>;
 
 pub(crate) fn bodiless() -> Body {
-    Body::new(Bytes::new())
+    whole(Bytes::new())
+}
+
+fn whole(bytes: impl Into<Bytes>) -> Body {
+    Either::Left(Full::new(bytes.into()))
 }
 
 /// An answer with a JSON document.
@@ -45,7 +51,7 @@ pub(crate) fn json_response(status: StatusCode, document: &impl Serialize) -> Re
 
 /// An answer with JSON that is written already.
 pub(crate) fn json_bytes(status: StatusCode, json: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(json));
+    let mut response = Response::new(whole(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -6,6 +6,7 @@ use clown_api::{
 use clown_core::agents::AgentStatus;
 use clown_core::keys::{KeyPlace, KeySource};
 use clown_core::providers::ProviderManifest;
+use clown_core::store::StoreError;
 use clown_core::{Alias, Core, profiles, runs};
 use std::path::Path;
 
@@ -143,8 +144,8 @@ pub(super) fn recent_runs(runs: Vec<runs::Run>) -> Vec<Run> {
     told.map(run).collect()
 }
 
-/// What is wrong with files that people own.
-pub(super) fn problems(core: &Core) -> Vec<CatalogueProblem> {
+/// What is wrong with files that people own, and with the database.
+pub(super) fn problems(core: &Core, database: Option<String>) -> Vec<CatalogueProblem> {
     let of_manifest = |problem: &clown_core::providers::Problem| CatalogueProblem {
         path: text(&problem.path),
         line: Some(problem.line),
@@ -157,7 +158,8 @@ pub(super) fn problems(core: &Core) -> Vec<CatalogueProblem> {
         column: fault.place.map(|(_, column)| column),
         message: fault.message,
     };
-    let mut problems: Vec<_> = core.profiles.faults().into_iter().map(of_profile).collect();
+    let mut problems = of_database(core, database);
+    problems.extend(core.profiles.faults().into_iter().map(of_profile));
     problems.extend(
         core.catalogue
             .agents
@@ -175,6 +177,29 @@ pub(super) fn problems(core: &Core) -> Vec<CatalogueProblem> {
             .map(of_manifest),
     );
     problems
+}
+
+fn of_database(core: &Core, unwritable: Option<String>) -> Vec<CatalogueProblem> {
+    let problem = |path: String, message: String| CatalogueProblem {
+        path,
+        line: None,
+        column: None,
+        message,
+    };
+    let unwritable = unwritable.map(|message| {
+        let path = core
+            .store
+            .read(|connection| Ok::<_, StoreError>(connection.path().map(str::to_owned)));
+        let path = path.ok().flatten().unwrap_or_else(|| "clown.db".to_owned());
+        problem(path, message)
+    });
+    let damaged = core.store.set_aside().map(|path| {
+        problem(
+            text(path),
+            "the database was damaged when the daemon started: it was moved to this name, and a new one was made. Profiles were read from their files again; history and runs begin anew".to_owned(),
+        )
+    });
+    damaged.into_iter().chain(unwritable).collect()
 }
 
 fn text(path: &Path) -> String {

@@ -1,11 +1,13 @@
 use super::body::BodyLimits;
-use super::daemon::{self, Identity};
+use super::daemon::{self, About, Identity};
 use super::{
-    Body, Query, Refusal, agents, blocking, empty_response, events, json_bytes, profiles,
-    providers, runs,
+    Body, Query, Refusal, agents, blocking, empty_response, events, health, profiles, providers,
+    runs,
 };
 use crate::access::Access;
 use crate::activity::Activity;
+use crate::connection::Caller;
+use crate::health::Health;
 use crate::settings::Limits;
 use crate::stream::Streams;
 use clown_core::Core;
@@ -23,6 +25,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) core: Arc<Core>,
+    pub(crate) health: Health,
     pub(crate) identity: Identity,
     /// Set when a client wishes the daemon to stop.
     pub(crate) shutdown: watch::Sender<Option<ShutdownReason>>,
@@ -33,18 +36,24 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Answers a request, whatever it is.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request, whatever it is. Who may not make it is told so before anything of it is
+    /// read but its head.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        caller: &Caller,
+    ) -> Response<Body> {
         let _hold = self.activity.hold();
         let asked = asked_method(&request);
         let admitted = match self.access.admit(&asked, request.uri(), request.headers()) {
             Ok(admitted) => admitted,
             Err(refusal) => return refusal.into_response(),
         };
-        let mut response = self
-            .route(request)
-            .await
-            .unwrap_or_else(Refusal::into_response);
+        let answered = match self.authenticate(&request, caller) {
+            Ok(()) => self.route(request, caller).await,
+            Err(refusal) => Err(refusal),
+        };
+        let mut response = answered.unwrap_or_else(Refusal::into_response);
         let headers = response.headers_mut();
         headers.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(Ok(page)) = admitted.page.map(HeaderValue::try_from) {
@@ -53,7 +62,20 @@ impl Api {
         response
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    fn authenticate(&self, request: &Request<Incoming>, caller: &Caller) -> Result<(), Refusal> {
+        // A browser asks its OPTIONS without credentials, and they do nothing.
+        if request.uri().path() == "/healthz" || request.method() == Method::OPTIONS {
+            return Ok(());
+        }
+        self.access
+            .authenticate(caller.peer, request.method(), request.headers())
+    }
+
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        caller: &Caller,
+    ) -> Result<Response<Body>, Refusal> {
         // Allocated, as the request is handed on.
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -69,12 +91,16 @@ impl Api {
             Query::parse(query, &[])?;
         }
         match (&method, segments.as_slice()) {
-            (&Method::GET, ["healthz"]) => {
-                Ok(json_bytes(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()))
-            }
+            (&Method::GET, ["healthz"]) => Ok(health::get(&self.health).await),
             (&Method::GET, ["ws"]) => self.streams.open(request).await,
             (&Method::GET, ["api", "v1", "state"]) => {
-                daemon::state(core, self.identity, self.streams.count()).await
+                let problem = self.health.problem(false).await;
+                daemon::state(core, self.about(problem)).await
+            }
+            (&Method::GET, ["api", "v1", "events"])
+                if events::prefers_stream(request.headers()) =>
+            {
+                events::follow(&self.streams, &request, caller).await
             }
             (&Method::GET, ["api", "v1", "events"]) => {
                 let parameters = events::Parameters::parse(query)?;
@@ -82,7 +108,8 @@ impl Api {
                 Ok(blocking(move || events::page(&store, &parameters)).await??)
             }
             (&Method::GET, ["api", "v1", "daemon"]) => {
-                daemon::get(core, self.identity, self.streams.count()).await
+                let problem = self.health.problem(true).await;
+                daemon::get(core, self.about(problem)).await
             }
             (&Method::POST, ["api", "v1", "daemon", "shutdown"]) => {
                 daemon::shutdown(&self.shutdown, request, limits).await
@@ -114,6 +141,14 @@ impl Api {
                 runs::exited(core, id, request, limits).await
             }
             (_, segments) => without_route(&request, segments),
+        }
+    }
+
+    fn about(&self, database_problem: Option<String>) -> About {
+        About {
+            identity: self.identity,
+            connections: self.streams.count(),
+            database_problem,
         }
     }
 
@@ -177,7 +212,7 @@ fn without_route(
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, allow);
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("Content-Type, Authorization"),
+            HeaderValue::from_static("Content-Type, Authorization, Last-Event-ID"),
         );
         return Ok(response);
     }

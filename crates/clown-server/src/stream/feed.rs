@@ -1,12 +1,12 @@
 //! What a connection sends on its own: the events behind its cursor.
 
-use super::frame;
+use super::form::Form;
 use super::outbox::Outbox;
 use clown_core::Seq;
 use clown_core::bus::{Entry, Read, Slice};
 use clown_core::journal::{self, PAGE_EVENTS};
 use clown_core::store::{Store, StoreError};
-use clown_events::{ControlEnvelope, ControlMessage, Filter, Timestamp};
+use clown_events::{ControlMessage, Filter};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,8 +28,7 @@ pub(super) enum Position {
 pub(super) struct Wanted {
     pub(super) position: Position,
     pub(super) filter: Filter,
-    /// Whether frames carry `seq`.
-    pub(super) sequenced: bool,
+    pub(super) form: Form,
 }
 
 /// Reads the bus, or the journal where the bus does not reach back, and fills the outbox.
@@ -37,7 +36,7 @@ pub(super) struct Feed {
     position: Position,
     filter: Filter,
     unfiltered: bool,
-    sequenced: bool,
+    form: Form,
     /// The number up to which the client knows its place.
     told: Seq,
     cursor_due: Instant,
@@ -109,7 +108,7 @@ impl Feed {
             position: wanted.position,
             unfiltered: wanted.filter == Filter::all(),
             filter: wanted.filter,
-            sequenced: wanted.sequenced,
+            form: wanted.form,
             told,
             cursor_due: Instant::now() + cursor_every,
             cursor_every,
@@ -142,13 +141,9 @@ impl Feed {
         self.last = Some(last);
     }
 
-    /// A frame for this client alone.
+    /// A message for this client alone.
     pub(super) fn frame(&self, message: ControlMessage) -> bytes::Bytes {
-        let mut envelope = ControlEnvelope::new(Timestamp::now(), message);
-        if self.sequenced {
-            envelope = envelope.with_seq(self.place().0);
-        }
-        frame::text(&envelope.to_json())
+        self.form.message(message, self.place())
     }
 
     /// Puts what follows the cursor into the outbox, which holds no event.
@@ -219,7 +214,7 @@ impl Feed {
 
     /// When the client is to be told its place, if nothing else does so before.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (self.sequenced && self.reading.is_none() && self.place() > self.told)
+        (self.form.keeps_place() && self.reading.is_none() && self.place() > self.told)
             .then_some(self.cursor_due)
     }
 
@@ -228,17 +223,13 @@ impl Feed {
         let last = self.last.unwrap_or(Seq(u64::MAX));
         if self.unfiltered && slice.last() <= last {
             self.told = slice.last();
-            outbox.push(if self.sequenced {
-                slice.sequenced()
-            } else {
-                slice.plain()
-            });
+            outbox.push(self.form.all(slice));
             return;
         }
         for (index, entry) in slice.entries().iter().enumerate() {
             if entry.seq <= last && passes(&self.filter, entry) {
                 self.told = entry.seq;
-                outbox.push(slice.frame(index, self.sequenced));
+                outbox.push(self.form.one(slice, index));
             }
         }
     }
@@ -256,11 +247,11 @@ impl Feed {
         if self.reading.is_none() {
             let source = self.source.clone();
             let position = self.position;
-            let sequenced = self.sequenced;
+            let keeps_place = self.form.keeps_place();
             self.reading = Some(Box::pin(async move {
                 let permit = Arc::clone(&source.readers).acquire_owned().await;
                 let fetch = move || {
-                    let fetched = fetch(&source, position, sequenced);
+                    let fetched = fetch(&source, position, keeps_place);
                     drop(permit);
                     fetched
                 };
@@ -283,7 +274,7 @@ pub(crate) fn passes(filter: &Filter, entry: &Entry) -> bool {
 }
 
 /// Reads one page behind `position`. Blocks.
-fn fetch(source: &Source, position: Position, sequenced: bool) -> Result<Fetched, Fault> {
+fn fetch(source: &Source, position: Position, keeps_place: bool) -> Result<Fetched, Fault> {
     let (after, mut gap_after, from_oldest) = match position {
         Position::Oldest { gap_after } => (Seq::START, gap_after, true),
         Position::After(seq) => (seq, None, false),
@@ -293,7 +284,7 @@ fn fetch(source: &Source, position: Position, sequenced: bool) -> Result<Fetched
     let page = journal::page(&source.store, after, PAGE_EVENTS, source.batch_bytes)
         .map_err(Fault::Store)?;
     if !from_oldest && page.trimmed_to > after {
-        if !sequenced {
+        if !keeps_place {
             return Err(Fault::Lost);
         }
         gap_after = Some(after);

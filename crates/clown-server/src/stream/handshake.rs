@@ -1,5 +1,6 @@
+use crate::access::SUBPROTOCOL;
 use crate::http::{Refusal, bodiless};
-use http::header::{ALLOW, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{ALLOW, CONNECTION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Body as _;
 use hyper::body::Incoming;
@@ -12,7 +13,24 @@ pub(super) fn accept(request: &Request<Incoming>) -> Result<Response<crate::http
     if !request.body().is_end_stream() {
         return Err(malformed("a WebSocket handshake has no body"));
     }
-    create_response_with_body(request, bodiless).map_err(|error| match error {
+    let mut response = create_response_with_body(request, bodiless).map_err(refusal)?;
+    // A browser that has offered a protocol takes no answer that names none.
+    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    if offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .any(|name| name.trim() == SUBPROTOCOL)
+    {
+        response.headers_mut().insert(
+            SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(SUBPROTOCOL),
+        );
+    }
+    Ok(response)
+}
+
+fn refusal(error: Error) -> Refusal {
+    match error {
         Error::Protocol(ProtocolError::WrongHttpMethod) => Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
@@ -38,7 +56,7 @@ pub(super) fn accept(request: &Request<Incoming>) -> Result<Response<crate::http
             malformed("Sec-WebSocket-Key is not 16 bytes in base64")
         }
         _ => malformed("the WebSocket handshake is malformed"),
-    })
+    }
 }
 
 fn malformed(detail: &str) -> Refusal {

@@ -1,4 +1,4 @@
-//! The event stream: `GET /ws`.
+//! The event stream: `GET /ws`, and the same as Server-Sent Events.
 //!
 //! A connection holds a cursor and no queue. What it sends are slices of the bus or, when it has
 //! fallen behind that, pages of the journal; control frames go through the same writer.
@@ -6,17 +6,20 @@
 mod answer;
 mod connection;
 mod feed;
+mod form;
 mod frame;
 mod handshake;
 mod heartbeat;
 mod outbox;
 mod parameters;
 mod rate;
+mod server_sent;
 mod socket;
 mod unacknowledged;
 
 use crate::activity::{Activity, Hold};
 use crate::http::{Body, Refusal};
+use crate::patient::Patient;
 use crate::settings::Limits;
 use crate::since::Since;
 use clown_core::Seq;
@@ -25,16 +28,19 @@ use clown_core::store::{Store, StoreError};
 use connection::Connection;
 pub(crate) use feed::passes;
 use feed::{Feed, Position, Source, Wanted};
+use form::Form;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use parameters::Parameters;
+pub(crate) use server_sent::EventBody;
+use server_sent::Follower;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
+pub(crate) use unacknowledged::unacknowledged;
 
 /// How many streams may read the journal at the same time.
 const JOURNAL_READERS: usize = 4;
@@ -100,6 +106,43 @@ impl Streams {
     ) -> Result<Response<Body>, Refusal> {
         let response = handshake::accept(&request)?;
         let parameters = Parameters::parse(request.uri().query())?;
+        let slot = self.slot()?;
+        let form = match parameters.since {
+            None => Form::Plain,
+            Some(_) => Form::Sequenced,
+        };
+        let keepalive = parameters.keepalive;
+        let opened = Opened {
+            upgrade: hyper::upgrade::on(&mut request),
+            feed: self.feed(parameters, form).await?,
+            limits: Arc::clone(&self.limits),
+            stop: self.stop.subscribe(),
+            _slot: slot,
+            _hold: keepalive.then(|| self.activity.hold()),
+        };
+        tokio::spawn(opened.serve());
+        Ok(response)
+    }
+
+    /// The stream as Server-Sent Events, and the place that it takes among all streams, to be held
+    /// until its connection has ended. `last_id` is what a client says that comes back.
+    pub(crate) async fn follow(
+        &self,
+        query: Option<&str>,
+        last_id: Option<Since>,
+    ) -> Result<(EventBody, OwnedSemaphorePermit), Refusal> {
+        let mut parameters = Parameters::parse(query)?;
+        // A browser that comes back uses the address of its first time.
+        parameters.since = last_id.or(parameters.since);
+        let slot = self.slot()?;
+        let hold = parameters.keepalive.then(|| self.activity.hold());
+        let feed = self.feed(parameters, Form::ServerSent).await?;
+        let quiet = self.limits.ping_every.start;
+        let follower = Follower::new(feed, self.stop.subscribe(), quiet, hold);
+        Ok((EventBody::new(follower), slot))
+    }
+
+    fn slot(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             let detail = format!(
                 "there are {} event streams already, the most that are allowed",
@@ -110,6 +153,10 @@ impl Streams {
         if self.stop.borrow().is_some() {
             return Err(unavailable("stopping", "the daemon is stopping"));
         }
+        Ok(slot)
+    }
+
+    async fn feed(&self, parameters: Parameters, form: Form) -> Result<Feed, Refusal> {
         let position = match parameters.since {
             None => Position::After(self.source.store.head()),
             Some(since) => self.resume(since).await?,
@@ -117,18 +164,13 @@ impl Streams {
         let wanted = Wanted {
             position,
             filter: parameters.filter,
-            sequenced: parameters.since.is_some(),
+            form,
         };
-        let opened = Opened {
-            upgrade: hyper::upgrade::on(&mut request),
-            feed: Feed::new(self.source.clone(), wanted, self.limits.cursor_every),
-            limits: Arc::clone(&self.limits),
-            stop: self.stop.subscribe(),
-            _slot: slot,
-            _hold: parameters.keepalive.then(|| self.activity.hold()),
-        };
-        tokio::spawn(opened.serve());
-        Ok(response)
+        Ok(Feed::new(
+            self.source.clone(),
+            wanted,
+            self.limits.cursor_every,
+        ))
     }
 
     async fn resume(&self, since: Since) -> Result<Position, Refusal> {
@@ -173,13 +215,13 @@ impl Opened {
             tracing::debug!("the client left during its handshake");
             return;
         };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Patient>>() else {
             tracing::error!("an upgraded connection is no TCP socket");
             return;
         };
         // Copied, so that hyper's own buffer is not kept for as long as the stream lives.
         let read_ahead = parts.read_buf.to_vec();
-        let stream = parts.io.into_inner();
+        let stream = parts.io.into_inner().into_inner();
         Connection::new(stream, read_ahead, self.feed, self.limits, self.stop)
             .run()
             .await;

@@ -63,6 +63,11 @@ impl Outbox {
         self.chunks.truncate(usize::from(self.begun));
     }
 
+    /// Takes the first chunk, for a sender that has no control frames.
+    pub(super) fn pop(&mut self) -> Option<Bytes> {
+        self.chunks.pop_front()
+    }
+
     /// Sends as much as `send` takes now, and says how many bytes that were.
     pub(super) fn send(
         &mut self,

@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 
 /// Bytes that are handed to the kernel and not yet acknowledged by the peer. 0 where the kernel
 /// has no such question.
-pub(super) fn unacknowledged(stream: &TcpStream) -> usize {
+pub(crate) fn unacknowledged(stream: &TcpStream) -> usize {
     ask(stream).unwrap_or(0)
 }
 

@@ -2,6 +2,7 @@
 
 use super::client::{Answer, Client, KEY, get, request};
 use super::support::TestServer;
+use clown_server::{ServerSettings, Token};
 
 fn ask(server: &TestServer, first_line: &str, headers: &[&str]) -> Answer {
     let text = format!("{first_line} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n"));
@@ -212,14 +213,174 @@ fn parameters_of_the_stream_are_checked() {
     check("since=%zz", "invalid_parameter", "percent");
 }
 
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn with_token(settings: &mut ServerSettings) {
+    settings.token = Some(Token::new(TOKEN).unwrap());
+}
+
 #[test]
-fn only_loopback_is_listened_on() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = TestServer::start();
-    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let settings = clown_server::ServerSettings::new(address.parse().unwrap());
-        let refused = runtime.block_on(clown_server::Server::bind(settings, server.core.clone()));
-        let error = refused.unwrap_err().to_string();
-        assert!(error.contains("127.0.0.1"), "{error}");
+#[cfg(target_os = "linux")]
+fn the_daemons_own_user_needs_no_token_unless_somebody_passes_the_request_on() {
+    let server = TestServer::with(with_token);
+    let host = format!("Host: {}", server.address);
+    let paths = ["/api/v1/state", "/api/v1/events", "/ws", "/nothing", "/"];
+    for path in paths {
+        let line = format!("GET {path}");
+        assert_ne!(ask(&server, &line, &[&host]).status, 401, "{path}");
+        for passed_on in [
+            "X-Forwarded-For: 192.0.2.7",
+            "X-Forwarded-Proto: https",
+            "Forwarded: for=192.0.2.7",
+            "Via: 1.1 proxy",
+        ] {
+            let answer = ask(&server, &line, &[&host, passed_on]);
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (401, "token_missing"),
+                "{path} {passed_on}"
+            );
+            assert_eq!(
+                answer.header("www-authenticate"),
+                Some("Bearer realm=\"clown\"")
+            );
+            let right = format!("Authorization: Bearer {TOKEN}");
+            let answer = ask(&server, &line, &[&host, passed_on, &right]);
+            assert_ne!(answer.status, 401, "{path} {passed_on}");
+        }
+        let answer = ask(&server, &line, &[&host, "Authorization: Bearer wrong"]);
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "token_wrong")
+        );
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert!(challenge.contains("invalid_token"), "{challenge}");
     }
+    let answer = ask(&server, "GET /healthz", &[&host, "Via: 1.1 proxy"]);
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn a_browser_shows_the_token_as_a_subprotocol_and_gets_the_first_one_back() {
+    let server = TestServer::with(with_token);
+    let open = |protocols: &str| {
+        let mut client = Client::raw(server.address);
+        let headers = format!("Via: 1.1 proxy\r\nSec-WebSocket-Protocol: {protocols}\r\n");
+        client.send_raw(super::client::handshake(server.address, "/ws", &headers).as_bytes());
+        let head = client.head();
+        assert!(!head.contains(TOKEN), "{head}");
+        head.to_ascii_lowercase()
+    };
+    let head = open(&format!("clown.bearer, {TOKEN}"));
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(
+        head.contains("\r\nsec-websocket-protocol: clown.bearer\r\n"),
+        "{head}"
+    );
+    for wrong in [
+        "clown.bearer",
+        TOKEN,
+        "clown.bearer, wrong",
+        &format!("{TOKEN}, clown.bearer"),
+    ] {
+        let head = open(wrong);
+        assert!(head.starts_with("http/1.1 401 "), "{wrong}: {head}");
+    }
+}
+
+#[test]
+fn the_first_reason_to_refuse_is_told() {
+    let server = TestServer::with(|settings| {
+        with_token(settings);
+        settings.limits.connections = 1;
+    });
+    let _full = Client::open(server.address, "/ws");
+    let host = format!("Host: {}", server.address);
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    let check = |headers: &[&str], status: u16| {
+        let mut lines = headers.to_vec();
+        let key = format!("Sec-WebSocket-Key: {KEY}");
+        lines.extend([
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            &key,
+        ]);
+        let answer = ask(&server, "GET /ws", &lines);
+        assert_eq!(answer.status, status, "{headers:?}");
+        answer
+    };
+    let (foreign, page, proxy) = ("Host: evil.example", "Origin: null", "Via: 1.1 proxy");
+    check(&[&host, &host, page, proxy], 400);
+    check(&[foreign, page, proxy], 421);
+    check(&[&host, page, proxy], 403);
+    check(&[&host, proxy], 401);
+    let answer = check(&[&host, proxy, &bearer], 503);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+#[test]
+fn a_page_of_another_place_may_ask_first_and_is_let_in_by_the_token() {
+    let server = TestServer::with(|settings| {
+        with_token(settings);
+        settings.origins = vec!["https://app.example".to_owned()];
+    });
+    let host = format!("Host: {}", server.address);
+    let page = "Origin: https://app.example";
+    let proxy = "Via: 1.1 proxy";
+    let asks = "Access-Control-Request-Method: POST";
+    let answer = ask(
+        &server,
+        "OPTIONS /api/v1/profiles",
+        &[&host, page, proxy, asks],
+    );
+    assert_eq!(answer.status, 204);
+    let allowed = answer.header("access-control-allow-headers").unwrap();
+    assert!(allowed.contains("Authorization"), "{allowed}");
+    let answer = ask(&server, "GET /api/v1/state", &[&host, page, proxy]);
+    assert_eq!(answer.status, 401);
+    // So that the page can tell its user what is missing.
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://app.example")
+    );
+}
+
+#[test]
+fn off_loopback_the_token_is_always_needed() {
+    // Nothing is sent: this finds the address that this machine has in a network.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let found = socket
+        .connect("192.0.2.1:9")
+        .and_then(|()| socket.local_addr());
+    let address = match found {
+        Ok(address) if !address.ip().is_loopback() && !address.ip().is_unspecified() => {
+            address.ip()
+        }
+        _ => {
+            eprintln!("NOT RUN: this machine has no address in a network");
+            return;
+        }
+    };
+    let server = TestServer::with(|settings| {
+        with_token(settings);
+        settings.listen = "0.0.0.0:0".parse().unwrap();
+        settings.hosts = vec![address.to_string()];
+    });
+    let outside = std::net::SocketAddr::new(address, server.address.port());
+    let inside = std::net::SocketAddr::new([127, 0, 0, 1].into(), server.address.port());
+    let state = |to: std::net::SocketAddr, more: &str| {
+        let text = format!("GET /api/v1/state HTTP/1.1\r\nHost: {to}\r\n{more}\r\n");
+        request(to, &text).status
+    };
+    assert_eq!(state(outside, ""), 401);
+    assert_eq!(
+        state(outside, &format!("Authorization: Bearer {TOKEN}\r\n")),
+        200
+    );
+    assert_eq!(get(outside, "/healthz").status, 200);
+    #[cfg(target_os = "linux")]
+    assert_eq!(state(inside, ""), 200);
+    let foreign = "GET /healthz HTTP/1.1\r\nHost: other.example\r\n\r\n";
+    assert_eq!(request(outside, foreign).status, 421);
 }

@@ -107,6 +107,17 @@ impl Client {
         answer
     }
 
+    /// Reads a piece of a body that goes on; empty at its end, `None` if the connection ends before.
+    pub fn chunk(&mut self) -> Option<String> {
+        let mut size = String::new();
+        while !size.ends_with("\r\n") {
+            size.push(char::from(self.take(1)?[0]));
+        }
+        let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+        let bytes = self.take(size + 2)?;
+        Some(String::from_utf8(bytes[..size].to_vec()).unwrap())
+    }
+
     pub fn frame(&mut self) -> Frame {
         let Some(first) = self.take(2) else {
             return Frame::End;

@@ -8,7 +8,9 @@
 mod access;
 mod client;
 mod framing;
+mod health;
 mod http;
 mod resources;
+mod server_sent;
 mod stream;
 mod support;

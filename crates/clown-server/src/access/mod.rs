@@ -1,29 +1,25 @@
-//! Whom the server lets in: by the name it is called, and by the page that calls.
+//! Whom the server lets in: by the name it is called, by the page that calls, and by the user or the
+//! token behind the connection.
+
+mod credential;
+mod place;
+mod token;
+
+pub(crate) use credential::SUBPROTOCOL;
+pub use token::{InvalidToken, Token};
 
 use crate::http::Refusal;
+use crate::peer::Peer;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use place::{Origin, Place};
 
 /// The rules, from the settings.
 #[derive(Debug)]
 pub(crate) struct Access {
     hosts: Vec<String>,
     origins: Vec<Origin>,
-}
-
-/// Where a page comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Origin {
-    scheme: String,
-    place: Place,
-}
-
-/// A host in lower case, and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    host: String,
-    port: Option<u16>,
+    token: Option<Token>,
 }
 
 /// A configured host or origin that is none.
@@ -40,7 +36,11 @@ pub enum AccessError {
 }
 
 impl Access {
-    pub(crate) fn new(hosts: &[String], origins: &[String]) -> Result<Self, AccessError> {
+    pub(crate) fn new(
+        hosts: &[String],
+        origins: &[String],
+        token: Option<Token>,
+    ) -> Result<Self, AccessError> {
         let host = |text: &String| match Place::parse(text) {
             Some(Place { host, port: None }) => Ok(host),
             _ => Err(AccessError::Host(text.clone())),
@@ -50,7 +50,25 @@ impl Access {
         Ok(Self {
             hosts: hosts.iter().map(host).collect::<Result<_, _>>()?,
             origins: origins.iter().map(origin).collect::<Result<_, _>>()?,
+            token,
         })
+    }
+
+    /// Refuses a request of somebody who must show the token and does not, and any with a wrong
+    /// one. Comes after [`Access::admit`].
+    pub(crate) fn authenticate(
+        &self,
+        peer: Peer,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        let needed = match peer {
+            _ if credential::is_passed_on(headers) => true,
+            Peer::Own => false,
+            Peer::Unknowable => !is_reading(method),
+            Peer::Other => true,
+        };
+        credential::check(headers, self.token.as_ref(), needed)
     }
 
     /// Refuses a request that does not mean this server, or comes from a page that may not do
@@ -73,7 +91,7 @@ impl Access {
         if origin.normal() == own.normal() {
             return Ok(Admitted { page: None });
         }
-        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let reads = is_reading(method);
         let configured = self
             .origins
             .iter()
@@ -127,90 +145,6 @@ pub(crate) struct Admitted {
     pub(crate) page: Option<String>,
 }
 
-impl Origin {
-    fn parse(text: &str) -> Option<Self> {
-        let (scheme, place) = text.split_once("://")?;
-        let known = !scheme.is_empty()
-            && scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        known.then_some(())?;
-        Some(Self {
-            scheme: scheme.to_ascii_lowercase(),
-            place: Place::parse(place)?,
-        })
-    }
-
-    /// What is compared: scheme, host and port, with the port that a scheme implies.
-    fn normal(&self) -> (&str, &str, Option<u16>) {
-        let implied = match self.scheme.as_str() {
-            "http" => Some(80),
-            "https" => Some(443),
-            _ => None,
-        };
-        (&self.scheme, &self.place.host, self.place.port.or(implied))
-    }
-
-    /// A page that a person develops on this machine.
-    fn is_developed_here(&self) -> bool {
-        self.scheme == "http"
-            && matches!(
-                self.place.host.as_str(),
-                "localhost" | "127.0.0.1" | "[::1]"
-            )
-    }
-}
-
-impl Place {
-    fn parse(text: &str) -> Option<Self> {
-        let end = match text.strip_prefix('[') {
-            Some(rest) => {
-                let inner = rest.split_once(']')?.0;
-                inner.parse::<Ipv6Addr>().ok()?;
-                inner.len() + 2
-            }
-            None => text.find(':').unwrap_or(text.len()),
-        };
-        let (host, port) = text.split_at(end);
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-        if host.is_empty() || !(host.starts_with('[') || host.bytes().all(plain)) {
-            return None;
-        }
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => None,
-            Some(digits)
-                if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
-            {
-                Some(digits.parse().ok()?)
-            }
-            _ => return None,
-        };
-        Some(Self {
-            host: host.to_ascii_lowercase(),
-            port,
-        })
-    }
-
-    fn is_loopback(&self) -> bool {
-        let inner = self
-            .host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        match inner {
-            Some(address) => address
-                .parse()
-                .is_ok_and(|address: Ipv6Addr| address.is_loopback()),
-            None => {
-                self.host == "localhost"
-                    || self
-                        .host
-                        .parse()
-                        .is_ok_and(|address: Ipv4Addr| address.is_loopback())
-            }
-        }
-    }
-}
-
 /// The header's value, if there is one; an error if there are several or it is not ASCII.
 fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
     let mut values = headers.get_all(name).iter();
@@ -219,6 +153,10 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
         (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
         (Some(_), Some(_)) => Err(()),
     }
+}
+
+fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 fn malformed_host(detail: &str) -> Refusal {
@@ -250,7 +188,7 @@ mod tests {
 
     #[test]
     fn hosts() {
-        let access = Access::new(&["Clown.Internal".to_owned()], &[]).unwrap();
+        let access = Access::new(&["Clown.Internal".to_owned()], &[], None).unwrap();
         let check = |hosts: &[&str], expected: u16| {
             let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
             assert_eq!(
@@ -304,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_target_that_names_a_host_is_checked_too() {
-        let access = Access::new(&[], &[]).unwrap();
+        let access = Access::new(&[], &[], None).unwrap();
         let mut headers = HeaderMap::new();
         headers.append("host", "localhost".parse().unwrap());
         let uri = Uri::from_static("http://evil.example/ws");
@@ -317,7 +255,7 @@ mod tests {
 
     #[test]
     fn origins() {
-        let access = Access::new(&[], &["https://app.example".to_owned()]).unwrap();
+        let access = Access::new(&[], &["https://app.example".to_owned()], None).unwrap();
         let check = |origin: &str, reading: u16, writing: u16| {
             let headers = [("host", "127.0.0.1:8765"), ("origin", origin)];
             assert_eq!(
@@ -369,7 +307,7 @@ mod tests {
 
     #[test]
     fn host_comes_before_origin() {
-        let access = Access::new(&[], &[]).unwrap();
+        let access = Access::new(&[], &[], None).unwrap();
         assert_eq!(
             status(
                 &access,
@@ -383,10 +321,10 @@ mod tests {
 
     #[test]
     fn what_is_configured_must_be_a_host_or_an_origin() {
-        let host = |text: &str| Access::new(&[text.to_owned()], &[]).is_ok();
+        let host = |text: &str| Access::new(&[text.to_owned()], &[], None).is_ok();
         assert!(host("clown.internal") && host("[fd00::1]"));
         assert!(!host("http://clown.internal") && !host("clown.internal:80") && !host(""));
-        let origin = |text: &str| Access::new(&[], &[text.to_owned()]).is_ok();
+        let origin = |text: &str| Access::new(&[], &[text.to_owned()], None).is_ok();
         assert!(origin("https://a.example:8443"));
         assert!(
             !origin("a.example")
