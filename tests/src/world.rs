@@ -77,8 +77,15 @@ impl World {
         let text =
             format!("#!/bin/sh\nif [ \"$1\" = --version ]; then\n  {answer}\nfi\n{script}\n");
         let path = self.path("bin").join(program);
-        let beside = path.with_extension("new");
-        fs::write(&beside, text).expect("a program can be written");
+        let (source, beside) = (path.with_extension("source"), path.with_extension("new"));
+        fs::write(&source, text).expect("a program can be written");
+        // By another process: what this one has open for writing, a child that another test forks
+        // at this moment holds open too, and then nobody can run it.
+        let copied = Command::new("cp").arg(&source).arg(&beside).status();
+        assert!(
+            copied.is_ok_and(|status| status.success()),
+            "a program can be copied"
+        );
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o755))
             .expect("its mode can be set");
         fs::rename(&beside, &path).expect("it can be put in place");

@@ -57,7 +57,13 @@ pub struct Core {
 }
 
 /// Files by which a state folder is known to be one.
-pub const STATE_MARKS: &[&str] = &["clownd.lock", "clown.db"];
+pub const STATE_MARKS: &[&str] = &[
+    "clownd.lock",
+    "clown.db",
+    "clownd.log",
+    "start.lock",
+    "runs",
+];
 
 /// How often a run is prepared anew when its profile changes meanwhile.
 const MAX_TRIES: usize = 3;
