@@ -33,6 +33,8 @@ const READ_BUFFER: usize = 4 << 10;
 
 pub(super) struct Connection {
     socket: WebSocket<Socket>,
+    /// Something may be left to read that was taken from the kernel already.
+    unread: bool,
     outbox: Outbox,
     feed: Feed,
     limits: Arc<Limits>,
@@ -109,6 +111,7 @@ impl Connection {
                 Role::Server,
                 Some(config),
             ),
+            unread: true,
             outbox: Outbox::default(),
             feed,
             heartbeat: Heartbeat::new(limits.ping_every.clone(), limits.pong_within, now),
@@ -262,8 +265,19 @@ impl Connection {
                 .is_some_and(|closing| closing.done || closing.deaf)
     }
 
+    /// Whether the runtime has heard of something to read. Asks nobody.
+    fn readable(&self) -> bool {
+        let stream = self.socket.get_ref().stream();
+        stream.try_io(Interest::READABLE, || Ok(())).is_ok()
+    }
+
     /// Reads what the client has sent. True when there is more.
     fn receive(&mut self, now: Instant) -> Result<bool, End> {
+        // Most of the time there is nothing, and to find that out by reading costs more.
+        if !self.unread && !self.readable() {
+            return Ok(false);
+        }
+        self.unread = true;
         for _ in 0..READS {
             if !self.reads() {
                 return Ok(false);
@@ -281,6 +295,7 @@ impl Connection {
             self.outbox.push_control(&written);
             handled?;
             if blocked {
+                self.unread = false;
                 return Ok(false);
             }
             if self.outbox.answers() > answers {
@@ -378,7 +393,10 @@ impl Connection {
         let stream = self.socket.get_ref().stream();
         let sent = self
             .outbox
-            .send(|pieces| stream.try_write_vectored(pieces))
+            .send(|pieces| match pieces {
+                [piece] => stream.try_write(piece),
+                pieces => stream.try_write_vectored(pieces),
+            })
             .map_err(|_| End::Dropped("the client is gone"))?;
         self.taken.sent += sent as u64;
         if !self.outbox.is_empty() {

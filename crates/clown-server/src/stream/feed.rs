@@ -64,7 +64,7 @@ type Reading = Pin<Box<dyn Future<Output = Result<Fetched, Fault>> + Send>>;
 pub(super) enum Refill {
     /// The cursor has moved; there may be more.
     Moved,
-    /// There is nothing behind the cursor.
+    /// There is nothing behind the cursor any more.
     CaughtUp,
     /// The journal is being read.
     Reading,
@@ -172,7 +172,11 @@ impl Feed {
                 for slice in &slices {
                     self.take(slice, outbox);
                 }
-                Refill::Moved
+                if self.last.is_none() && self.place() >= *self.news.borrow() {
+                    Refill::CaughtUp
+                } else {
+                    Refill::Moved
+                }
             }
         }
     }
@@ -224,6 +228,10 @@ impl Feed {
         if self.unfiltered && slice.last() <= last {
             self.told = slice.last();
             outbox.push(self.form.all(slice));
+            return;
+        }
+        // A type that this version does not know may be what the filter names.
+        if !slice.may_hold(|kind| kind.is_none_or(|kind| self.filter.takes_kind(kind))) {
             return;
         }
         for (index, entry) in slice.entries().iter().enumerate() {
