@@ -92,7 +92,7 @@ try clown profiles create opencode-self --agent opencode --provider self
 say "clown run opencode-self -- auth list"
 clown run opencode-self -- auth list </dev/null 2>&1 | tee "$work/logins.txt"
 for name in "${keys[@]}"; do
-    grep -qw "$name" "$work/logins.txt" && leaked "OpenCode sees $name"
+    grep -q "$name" "$work/logins.txt" && leaked "OpenCode sees $name"
 done
 # It lists what tools need, and uses none of it: only its own free models are there.
 say "clown run opencode-self -- models | cut -d/ -f1 | sort -u"
