@@ -76,8 +76,8 @@ impl fmt::Debug for LaunchPlan {
 }
 
 #[cfg(test)]
-mod merge_tests;
-#[cfg(test)]
 mod caller_tests;
+#[cfg(test)]
+mod merge_tests;
 #[cfg(test)]
 mod plan_tests;
