@@ -60,14 +60,11 @@ impl Context {
         match client.health().await {
             Ok(()) => Ok(client),
             Err(error) if !error.is_not_reachable() => Err(error.into()),
-            Err(error) if self.no_start => Err(self.not_running(
+            Err(error) if self.no_start => Err(not_running(
                 error,
                 "--no-start was given; `clown daemon start` starts one",
             )),
-            Err(error) if self.address.is_some() => Err(self.not_running(
-                error,
-                "none is started for --daemon and CLOWN_DAEMON; check that address",
-            )),
+            Err(error) if self.address.is_some() => Err(not_running(error, ADDRESS_ADVICE)),
             Err(_) => {
                 launch::start_in_background(&self.places, &client).await?;
                 Ok(client)
@@ -75,15 +72,21 @@ impl Context {
         }
     }
 
-    fn not_running(&self, error: ClientError, why_not_started: &str) -> anyhow::Error {
-        let failure = Failure::new(NOT_REACHABLE, why_not_started);
-        anyhow::Error::new(failure).context(format!("{:#}", anyhow::Error::new(error)))
-    }
 
     /// Whether a daemon at a fixed address was asked for.
     pub(crate) fn has_fixed_address(&self) -> bool {
         self.address.is_some()
     }
+}
+
+/// What to do where no daemon answers at the address that was given.
+pub(crate) const ADDRESS_ADVICE: &str =
+    "none is started for --daemon and CLOWN_DAEMON; check that address";
+
+/// That no daemon runs, with what to do about it.
+pub(crate) fn not_running(error: ClientError, advice: &str) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    Failure::new(NOT_REACHABLE, format!("{error:#}; {advice}")).into()
 }
 
 /// The token that a person gave: by a file, else in the environment, where others do not see it as

@@ -13,6 +13,15 @@ pub(crate) const OUT_OF_TIME: u8 = 6;
 /// What a program that was interrupted exits with: 128 and the signal's number.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// What the daemon calls things that were asked for wrongly, as opposed to those that are not there
+/// or do not work.
+const MISTAKES: [&str; 4] = [
+    "invalid_alias",
+    "invalid_body",
+    "invalid_profile",
+    "unknown_members",
+];
+
 /// A failure that the command line itself found, with its exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -69,10 +78,20 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             cause
                 .downcast_ref::<ClientError>()
                 .map(|error| match error {
-                    ClientError::NotFound(_) | ClientError::NotReachable { .. } => NOT_REACHABLE,
+                    ClientError::NotFound(_)
+                    | ClientError::NotReachable { .. }
+                    | ClientError::NotOwn { .. }
+                    | ClientError::NotLocal { .. }
+                    | ClientError::Unexpected { .. }
+                    | ClientError::Timeout { .. }
+                    | ClientError::Broken { .. } => NOT_REACHABLE,
                     ClientError::Problem(problem) if problem.status == 404 => NOT_FOUND,
                     ClientError::Problem(problem) if problem.status == 409 => CONFLICT,
-                    ClientError::Problem(problem) if problem.code == "invalid_alias" => USAGE,
+                    ClientError::Problem(problem)
+                        if MISTAKES.contains(&problem.code.as_str()) =>
+                    {
+                        USAGE
+                    }
                     _ => FAILED,
                 })
         })
@@ -90,12 +109,28 @@ mod tests {
         let check = |error: anyhow::Error, expected: u8| {
             assert_eq!(exit_code(&error), expected, "{error:#}");
         };
-        let problem = |status| ClientError::Problem(Problem::new(status, "T", "c", "d"));
+        let problem_with =
+            |status, code: &str| ClientError::Problem(Problem::new(status, "T", code, "d"));
+        let problem = |status| problem_with(status, "c");
         check(anyhow::anyhow!("x"), FAILED);
         check(Failure::new(USAGE, "x").into(), USAGE);
         check(problem(404).into(), NOT_FOUND);
         check(problem(409).into(), CONFLICT);
         check(problem(422).into(), FAILED);
+        check(problem_with(422, "key_missing").into(), FAILED);
+        for code in MISTAKES {
+            check(problem_with(422, code).into(), USAGE);
+        }
+        let broken = ClientError::Broken {
+            address: "127.0.0.1:1".to_owned(),
+            source: "cut".into(),
+        };
+        check(broken.into(), NOT_REACHABLE);
+        let stranger = ClientError::NotOwn {
+            address: "127.0.0.1:1".to_owned(),
+            owner: "belongs to another user".to_owned(),
+        };
+        check(stranger.into(), NOT_REACHABLE);
         check(
             Err::<(), _>(problem(404)).context("while").unwrap_err(),
             NOT_FOUND,

@@ -6,7 +6,7 @@ use clown_client::Client;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -22,6 +22,9 @@ const IDLE_TIMEOUT: &str = "15m";
 
 /// How much of the log is shown when the daemon does not start.
 const LOG_LINES: usize = 10;
+
+/// How much of its stderr is read. One that says more than this has started.
+const STDERR_BYTES: usize = 64 * 1024;
 
 /// What the daemon gets of this environment: what finds programs, folders, the keyring and the
 /// network, and its own settings. Keys in the shell of whoever came first are not among it.
@@ -70,8 +73,9 @@ pub(crate) async fn start_in_background(places: &Places, client: &Client) -> any
         return Ok(());
     }
     let program = find_program()?;
-    let log = LogMark::set(&places.log_file());
+    let said = Said::from_now(places)?;
     let mut child = command(&program, places)
+        .stderr(said.stderr_of_child()?)
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
     let outcome = wait_until_it_serves(&mut child, client, deadline).await;
@@ -81,7 +85,7 @@ pub(crate) async fn start_in_background(places: &Places, client: &Client) -> any
         Outcome::Serves => Ok(()),
         Outcome::Ended(status) => Err(failure(
             &format!("{} ended at once ({status})", program.display()),
-            &log,
+            &said,
             places,
         )),
         Outcome::Late => Err(failure(
@@ -90,7 +94,7 @@ pub(crate) async fn start_in_background(places: &Places, client: &Client) -> any
                 program.display(),
                 START_LIMIT.as_secs()
             ),
-            &log,
+            &said,
             places,
         )),
     }
@@ -211,8 +215,7 @@ fn command(program: &Path, places: &Places) -> Command {
         // A daemon in a folder would keep its file system from being unmounted.
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stdout(Stdio::null());
     if std::env::var_os("CLOWN_IDLE_TIMEOUT").is_none_or(|value| value.is_empty()) {
         command.arg("--idle-timeout").arg(IDLE_TIMEOUT);
     }
@@ -230,13 +233,13 @@ fn is_passed_on(name: &OsStr) -> bool {
             .any(|prefix| name.starts_with(prefix))
 }
 
-fn failure(what: &str, log: &LogMark, places: &Places) -> anyhow::Error {
-    let lines = log.lines_since();
+fn failure(what: &str, said: &Said, places: &Places) -> anyhow::Error {
+    let lines = said.lines();
     let mut message = what.to_owned();
     if lines.is_empty() {
-        message.push_str("; it left nothing in its log");
+        message.push_str(" and said nothing");
     } else {
-        message.push_str("; its log says:");
+        message.push_str(" and said:");
         for line in lines {
             message.push_str("\n    ");
             message.push_str(&crate::table::printable(&line));
@@ -260,6 +263,44 @@ pub(crate) fn shell_word(text: &OsStr) -> String {
         text.into_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// What a daemon that does not come up says about it.
+struct Said {
+    log: LogMark,
+    /// Without a name, so that it leaves nothing behind. Not a pipe: what the daemon writes when
+    /// nobody reads any more would fail, and end it.
+    stderr: File,
+}
+
+impl Said {
+    fn from_now(places: &Places) -> anyhow::Result<Self> {
+        let dir = &places.state_dir;
+        Ok(Self {
+            log: LogMark::set(&places.log_file()),
+            stderr: tempfile::tempfile_in(dir)
+                .with_context(|| format!("cannot write in the state folder {}", dir.display()))?,
+        })
+    }
+
+    fn stderr_of_child(&self) -> anyhow::Result<File> {
+        self.stderr
+            .try_clone()
+            .context("cannot give the daemon a file for its errors")
+    }
+
+    /// The last lines on stderr, where the reason for an early end stands, else in the log.
+    fn lines(&self) -> Vec<String> {
+        // Read by position: the place of writing is the child's too.
+        let mut bytes = vec![0; STDERR_BYTES];
+        let len = self.stderr.read_at(&mut bytes, 0).unwrap_or_default();
+        let lines = last_lines(bytes.get(..len).unwrap_or_default(), LOG_LINES);
+        if lines.is_empty() {
+            self.log.lines_since()
+        } else {
+            lines
+        }
     }
 }
 

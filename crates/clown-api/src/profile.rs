@@ -52,8 +52,9 @@ pub struct Profile {
     /// When a run of it last started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,
-    /// What is wrong with the profile's file, where something is. The members above are then the
-    /// last good ones, and the profile cannot run.
+    /// What is wrong with the profile, where something is: it cannot run. With a line, its file does
+    /// not parse, and the members above are the last good ones. Without one, they are what the file
+    /// says, and something in them cannot be used, such as an agent that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<ProfileFault>,
 }

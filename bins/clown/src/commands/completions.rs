@@ -11,8 +11,13 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// Prints the script. It is made first and written then, so that a closed pipe ends quietly.
-pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
+pub(crate) fn completions(output: Output, args: &CompletionsArgs) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "clown", &mut script);
-    Output::new(false).text(String::from_utf8_lossy(&script))
+    let script = String::from_utf8_lossy(&script);
+    if output.is_json() {
+        let shell = args.shell.to_string();
+        return output.json(&serde_json::json!({"shell": shell, "script": script}));
+    }
+    output.text(script)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => providers::dispatch(&context()?, command).await,
         Command::Daemon(command) => daemon::dispatch(&context()?, command).await,
-        Command::Completions(args) => completions::completions(&args),
+        Command::Completions(args) => completions::completions(Output::new(global.json), &args),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

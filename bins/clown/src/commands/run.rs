@@ -6,6 +6,7 @@ use clap::Args;
 use clown_api::{ExitedRun, PrepareRun, PreparedRun, StartedRun};
 use clown_client::{Client, ClientError};
 use rustix::process::Pid;
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -20,11 +21,13 @@ pub(crate) struct RunArgs {
     pub(crate) alias: String,
     /// Arguments for the agent, behind the profile's own
     #[arg(last = true, value_name = "ARGS")]
-    pub(crate) args: Vec<String>,
+    pub(crate) args: Vec<OsString>,
 }
 
 /// A command that prints the profile's key may take 30 s.
 const PREPARE_LIMIT: Duration = Duration::from_secs(45);
+/// How often it is asked for.
+const PREPARE_TRIES: u32 = 3;
 /// How long an agent waits at the gate for a daemon that is gone.
 const STARTED_LIMIT: Duration = Duration::from_secs(5);
 /// How long this program stays for a daemon that is gone, when the agent has ended.
@@ -33,9 +36,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs the profile's agent in this terminal and folder. The exit code is the agent's.
 pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<ExitCode> {
-    let client = context.daemon().await?;
     let request = PrepareRun {
-        args: args.args,
+        // The agent's arguments stay here, to be put behind the profile's: they may be long, or be
+        // no text, or hold what nobody else has to know.
+        args: Vec::new(),
         cwd: here()?,
         path: std::env::var_os("PATH")
             .unwrap_or_default()
@@ -43,11 +47,7 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<Exit
             .into_owned(),
         cli_pid: std::process::id(),
     };
-    let prepared = client
-        .clone()
-        .with_time_limit(PREPARE_LIMIT)
-        .prepare_run(&args.alias, &request)
-        .await?;
+    let (client, prepared) = prepare(context, &args.alias, &request).await?;
     let report = Report {
         context,
         client: client.with_time_limit(EXITED_LIMIT),
@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<Exit
 
     let terminal = Terminal::remember();
     let signals = Forwarding::start().context("cannot catch signals")?;
-    let command = command(&prepared, &request.cwd);
+    let command = command(&prepared, &args.args, &request.cwd);
     let gated = match process::start_behind_gate(command) {
         Ok(gated) => gated,
         Err(error) => return Ok(no_child(&prepared, &error)),
@@ -87,6 +87,33 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<Exit
     Ok(report.exited(code, &record).await)
 }
 
+/// Asks for the run. When the daemon goes away meanwhile it is asked again, since what was prepared
+/// and never started is nothing to anybody.
+async fn prepare(
+    context: &Context,
+    alias: &str,
+    request: &PrepareRun,
+) -> anyhow::Result<(Client, PreparedRun)> {
+    let mut tries = PREPARE_TRIES;
+    loop {
+        tries -= 1;
+        let client = context.daemon().await?;
+        let asking = client.clone().with_time_limit(PREPARE_LIMIT);
+        match asking.prepare_run(alias, request).await {
+            Ok(prepared) => return Ok((client, prepared)),
+            Err(error) if tries > 0 && has_gone(&error) => sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether the daemon has gone away, or is about to.
+fn has_gone(error: &ClientError) -> bool {
+    matches!(error, ClientError::Broken { .. })
+        || error.is_not_reachable()
+        || error.code() == Some("stopping")
+}
+
 fn here() -> anyhow::Result<String> {
     let folder = std::env::current_dir().context("cannot tell the current folder; is it gone?")?;
     let text = folder.into_os_string().into_string();
@@ -95,9 +122,9 @@ fn here() -> anyhow::Result<String> {
     })
 }
 
-fn command(prepared: &PreparedRun, here: &str) -> Command {
+fn command(prepared: &PreparedRun, args: &[OsString], here: &str) -> Command {
     let mut command = Command::new(&prepared.program);
-    command.args(&prepared.args);
+    command.args(&prepared.args).args(args);
     if prepared.working_dir != here {
         command.current_dir(&prepared.working_dir);
         command.env("PWD", &prepared.working_dir);

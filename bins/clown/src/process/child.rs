@@ -47,7 +47,7 @@ pub(super) fn is_stopped(process: Pid) -> bool {
 }
 
 /// One of the fields of `/proc/<pid>/stat` behind the name, numbered as in proc(5).
-pub(super) fn stat_field(process: Pid, number: usize) -> Option<String> {
+pub(crate) fn stat_field(process: Pid, number: usize) -> Option<String> {
     let path = format!("/proc/{}/stat", process.as_raw_nonzero());
     let line = std::fs::read(path).ok()?;
     // The name is in parentheses and can hold anything, parentheses too.

@@ -7,7 +7,7 @@ mod record;
 mod signals;
 mod terminal;
 
-pub(crate) use child::wait;
+pub(crate) use child::{stat_field, wait};
 pub(crate) use gate::{Gated, start_behind_gate};
 pub(crate) use record::ExitRecord;
 pub(crate) use signals::{Forwarding, NotLetGo};

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use std::io;
 use std::path::Path;
 
-/// Prints the end of the log.
+/// Prints the end of the log; for programs, one object a line.
 pub(super) fn logs(output: Output, path: &Path, count: usize) -> anyhow::Result<()> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -23,7 +23,11 @@ pub(super) fn logs(output: Output, path: &Path, count: usize) -> anyhow::Result<
         }
     };
     for line in last_lines(&bytes, count) {
-        output.line(printable(&line))?;
+        if output.is_json() {
+            output.line(serde_json::json!({"line": line}))?;
+        } else {
+            output.line(printable(&line))?;
+        }
     }
     Ok(())
 }

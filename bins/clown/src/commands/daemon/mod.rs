@@ -1,15 +1,18 @@
 mod install;
 mod logs;
 
-use crate::context::Context;
+use crate::context::{ADDRESS_ADVICE, Context, not_running};
 use crate::event::words;
-use crate::failure::{FAILED, Failure, NOT_REACHABLE};
+use crate::failure::{FAILED, Failure};
 use crate::output::{Output, note};
+use crate::process::stat_field;
 use crate::table::printable;
 use clap::Subcommand;
 use clown_api::{CatalogueProblem, Daemon, Shutdown};
 use clown_client::{Client, ClientError};
-use serde_json::json;
+use serde::Serialize;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +20,15 @@ use tokio::time::{Instant, sleep};
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 const POLL_PAUSE: Duration = Duration::from_millis(20);
+
+/// What programs are told of a daemon that does not run.
+#[derive(Debug, Serialize)]
+struct Stopped {
+    running: bool,
+    /// The process that was stopped, where one ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DaemonCommand {
@@ -45,7 +57,16 @@ pub(crate) async fn dispatch(context: &Context, command: DaemonCommand) -> anyho
             let client = context.daemon().await?;
             show(output, &client.daemon().await?)
         }
-        DaemonCommand::Stop => stop(context).await,
+        DaemonCommand::Stop => {
+            let pid = stop(context).await?;
+            if output.is_json() {
+                output.json(&Stopped {
+                    running: false,
+                    pid,
+                })?;
+            }
+            Ok(())
+        }
         DaemonCommand::Restart => {
             stop(context).await?;
             let client = context.daemon().await?;
@@ -62,10 +83,17 @@ async fn status(context: &Context) -> anyhow::Result<()> {
         Ok(daemon) => show(context.output, &daemon),
         Err(error) if error.is_not_reachable() => {
             if context.output.is_json() {
-                context.output.json(&json!({"running": false}))?;
+                context.output.json(&Stopped {
+                    running: false,
+                    pid: None,
+                })?;
             }
-            let text = format!("{error}; `clown daemon start` starts one");
-            Err(Failure::new(NOT_REACHABLE, text).into())
+            let advice = if context.has_fixed_address() {
+                ADDRESS_ADVICE
+            } else {
+                "`clown daemon start` starts one"
+            };
+            Err(not_running(error, advice))
         }
         Err(error) => Err(error.into()),
     }
@@ -89,13 +117,22 @@ fn show(output: Output, daemon: &Daemon) -> anyhow::Result<()> {
         "clownd {version} serves at http://{address} as process {pid}, up for {uptime}"
     ))?;
     output.line(format_args!(
-        "  {} profiles, {} agents installed, {} running, {} listening",
-        counts.profiles, counts.agents, counts.runs, counts.connections
+        "  {}, {} installed, {}, {}",
+        counted(counts.profiles, "profile"),
+        counted(counts.agents, "agent"),
+        counted(counts.runs, "run"),
+        counted(counts.connections, "listener"),
     ))?;
     for problem in problems {
         note(format_args!("  {}", describe_problem(problem)));
     }
     Ok(())
+}
+
+/// `1 run`, `2 runs`.
+fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// A file that cannot be used, where in it, and what to do.
@@ -107,25 +144,28 @@ pub(crate) fn describe_problem(problem: &CatalogueProblem) -> String {
     printable(&format!("{text}: {}", problem.message))
 }
 
-/// Asks the daemon to stop and waits until it has. None running is what was wanted.
-async fn stop(context: &Context) -> anyhow::Result<()> {
+/// Asks the daemon to stop and waits until it has; the process that it was. None running is what
+/// was wanted.
+async fn stop(context: &Context) -> anyhow::Result<Option<u32>> {
     let client = context.client();
     let asked = async {
         let daemon = client.daemon().await?;
         client.shutdown(&Shutdown::default()).await?;
-        Ok(daemon)
+        Ok::<_, ClientError>(daemon)
     };
-    let daemon: Daemon = match asked.await {
+    let daemon = match asked.await {
         Ok(daemon) => daemon,
-        Err(error) if is_gone(&error) => {
-            return context.output.told("No daemon runs.");
+        Err(error) if error.is_not_reachable() => {
+            context.output.told("No daemon runs.")?;
+            return Ok(None);
         }
         Err(error) => return Err(anyhow::Error::new(error)),
     };
     wait_until_gone(context, &client, &daemon).await?;
     context
         .output
-        .told(format_args!("Stopped the daemon (process {}).", daemon.pid))
+        .told(format_args!("Stopped the daemon (process {}).", daemon.pid))?;
+    Ok(Some(daemon.pid))
 }
 
 async fn wait_until_gone(
@@ -157,18 +197,11 @@ async fn wait_until_gone(
     }
 }
 
-fn is_gone(error: &ClientError) -> bool {
-    error.is_not_reachable()
-}
-
 /// Whether a process of this number exists. A zombie has ended: only its parent is late.
 fn is_alive(pid: u32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return false;
     };
-    // The state stands behind the name, which may itself hold parentheses.
-    !stat
-        .rsplit(')')
-        .next()
-        .is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    let is_zombie = || stat_field(pid, 3).is_some_and(|state| state == "Z");
+    test_kill_process(pid) != Err(Errno::SRCH) && !is_zombie()
 }

@@ -28,32 +28,36 @@ pub(super) async fn edit(context: &Context, client: &Client, alias: &str) -> any
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {} back", path.display()))?;
     if text == text_before {
-        return context
-            .output
-            .told(format_args!("Profile {alias} is as it was."));
+        return done(context, format!("Profile {alias} is as it was."), &before);
     }
     if let Err(error) = text.parse::<toml_edit::DocumentMut>() {
         let text = format!(
-            "{}: {error}\nThe last good definition stays in force. `clown profiles edit {alias}` \
-             opens the file again.",
+            "{}: {error}\nThis is not taken up: the profile is shown as it was, and cannot run. \
+             `clown profiles edit {alias}` opens the file again.",
             path.display()
         );
         return Err(Failure::new(FAILED, text).into());
     }
     let seen = wait_until_seen(client, alias, &before).await?;
-    match seen.fault {
+    match &seen.fault {
         Some(fault) => {
             let text = format!(
-                "{}\nThe last good definition stays in force. `clown profiles edit {alias}` \
+                "{}\nThe profile cannot run until that is mended. `clown profiles edit {alias}` \
                  opens the file again.",
-                super::show::fault(&fault)
+                super::show::fault(fault)
             );
             Err(Failure::new(FAILED, text).into())
         }
-        None => context
-            .output
-            .told(format_args!("Changed profile {alias}.")),
+        None => done(context, format!("Changed profile {alias}."), &seen),
     }
+}
+
+fn done(context: &Context, text: String, profile: &Profile) -> anyhow::Result<()> {
+    context.output.told(text)?;
+    if context.output.is_json() {
+        context.output.json(profile)?;
+    }
+    Ok(())
 }
 
 /// The profile once the daemon has taken the file up. An edit that changes no member (a comment)

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::output::note;
 use clap::Subcommand;
 use clown_api::Profile;
+use serde_json::json;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfilesCommand {
@@ -65,7 +66,11 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             } else {
                 "; what its agent has kept for it stays"
             };
-            output.told(format_args!("Deleted profile {alias}{kept}."))
+            output.told(format_args!("Deleted profile {alias}{kept}."))?;
+            if output.is_json() {
+                output.json(&json!({"alias": alias, "purged": purge}))?;
+            }
+            Ok(())
         }
         ProfilesCommand::Env { alias } => show::env(output, &client.profile(&alias).await?),
     }
