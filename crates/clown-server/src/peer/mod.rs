@@ -150,13 +150,25 @@ mod tests {
         assert_eq!(Peer::of(&server), Peer::Other);
     }
 
+    /// Somebody sends, resets, and leaves the port to a process of the daemon's user.
     #[tokio::test]
-    async fn a_connection_that_was_reset_is_nobodys() {
-        let to = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let (client, server) = pair("127.0.0.1:0", to).await;
-        client.set_zero_linger().unwrap();
-        drop(client);
-        assert_eq!(Peer::of(&server), Peer::Other);
+    async fn a_connection_that_was_reset_is_not_taken_for_the_next_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = async |from: SocketAddr| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind(from).unwrap();
+            let client = socket.connect(address).await.unwrap();
+            (client, listener.accept().await.unwrap().0)
+        };
+        let (first, served_first) = connect("127.0.0.1:0".parse().unwrap()).await;
+        let from = first.local_addr().unwrap();
+        first.set_zero_linger().unwrap();
+        drop(first);
+        let (_second, served_second) = connect(from).await;
+        assert_eq!(Peer::of(&served_second), Peer::Own);
+        assert_eq!(Peer::of(&served_first), Peer::Other);
     }
 
     /// What one question costs: `cargo test -p clown-server --release --lib -- --ignored --nocapture cost`.

@@ -5,35 +5,67 @@ use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recvfrom, send, socket_with,
 };
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 /// The user of the socket at `source` that is connected to `destination`. `None` when there is no
 /// such socket, or nobody holds it any more.
-///
-/// Each question has a socket of its own. It costs a third more than to keep one, and no answer can
-/// ever be taken for that of another question.
 pub(super) fn owner(source: SocketAddr, destination: SocketAddr) -> io::Result<Option<u32>> {
-    let ends = Ends::new(source, destination);
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(netlink::SOCK_DIAG),
-    )?;
-    let question = ends.question();
-    retry_on_intr(|| send(&socket, &question, SendFlags::empty()))?;
-    let mut answer = [0; 1_024];
-    // The kernel has answered by now: it does so within the call that asks.
-    let (received, _, from) =
-        retry_on_intr(|| recvfrom(&socket, &mut answer, RecvFlags::DONTWAIT))?;
-    let from_kernel = from
-        .and_then(|from| SocketAddrNetlink::try_from(from).ok())
-        .is_some_and(|from| from.pid() == 0);
-    if !from_kernel {
-        return Ok(None);
+    thread_local! {
+        // To open one for each question makes it cost three times as much.
+        static ASKER: RefCell<Option<Asker>> = const { RefCell::new(None) };
     }
-    ends.read(&answer[..received])
+    ASKER.with_borrow_mut(|kept| {
+        let mut asker = match kept.take() {
+            Some(asker) => asker,
+            None => Asker::open()?,
+        };
+        // After an error the next question has a new socket, on which no old answer can wait.
+        let owner = asker.ask(&Ends::new(source, destination))?;
+        *kept = Some(asker);
+        Ok(owner)
+    })
+}
+
+/// A socket to the kernel.
+#[derive(Debug)]
+struct Asker {
+    socket: OwnedFd,
+    questions: u32,
+}
+
+impl Asker {
+    fn open() -> io::Result<Self> {
+        let socket = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            Some(netlink::SOCK_DIAG),
+        )?;
+        Ok(Self {
+            socket,
+            questions: 0,
+        })
+    }
+
+    fn ask(&mut self, ends: &Ends) -> io::Result<Option<u32>> {
+        self.questions = self.questions.wrapping_add(1);
+        let question = ends.question(self.questions);
+        retry_on_intr(|| send(&self.socket, &question, SendFlags::empty()))?;
+        let mut answer = [0; 1_024];
+        // The kernel has answered by now: it does so within the call that asks.
+        let (received, _, from) =
+            retry_on_intr(|| recvfrom(&self.socket, &mut answer, RecvFlags::DONTWAIT))?;
+        let from_kernel = from
+            .and_then(|from| SocketAddrNetlink::try_from(from).ok())
+            .is_some_and(|from| from.pid() == 0);
+        if !from_kernel {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        ends.read(self.questions, &answer[..received])
+    }
 }
 
 /// Both ends of a connection, as the socket at `source` sees them. IPv4 addresses in the form of
@@ -68,7 +100,7 @@ impl Ends {
     }
 
     /// `nlmsghdr` and `inet_diag_req_v2`.
-    fn question(&self) -> Vec<u8> {
+    fn question(&self, number: u32) -> Vec<u8> {
         const LENGTH: u32 = 72;
         const ALL_STATES: u32 = u32::MAX;
         const ANY_COOKIE: [u8; 8] = [0xff; 8];
@@ -80,8 +112,9 @@ impl Ends {
         bytes.extend(LENGTH.to_ne_bytes());
         bytes.extend(BY_FAMILY.to_ne_bytes());
         bytes.extend(REQUEST.to_ne_bytes());
-        // Number of the message, and port of the sender, which the kernel fills in.
-        bytes.extend([0; 8]);
+        bytes.extend(number.to_ne_bytes());
+        // The sender's port, which the kernel fills in.
+        bytes.extend([0; 4]);
         bytes.extend([family, TCP, 0, 0]);
         bytes.extend(ALL_STATES.to_ne_bytes());
         bytes.extend(self.source.1.to_be_bytes());
@@ -95,8 +128,11 @@ impl Ends {
     }
 
     /// Reads `nlmsghdr` and `inet_diag_msg`, or what went wrong.
-    fn read(&self, answer: &[u8]) -> io::Result<Option<u32>> {
+    fn read(&self, number: u32, answer: &[u8]) -> io::Result<Option<u32>> {
         let malformed = || io::Error::from(io::ErrorKind::InvalidData);
+        if u32_at(answer, 8) != Some(number) {
+            return Err(malformed());
+        }
         let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok());
         let body = answer.get(HEADER..).ok_or_else(malformed)?;
         match kind.map(u16::from_ne_bytes) {
@@ -156,6 +192,8 @@ fn u32_at(body: &[u8], at: usize) -> Option<u32> {
 mod tests {
     use super::*;
 
+    const NUMBER: u32 = 3;
+
     fn ends() -> Ends {
         Ends::new(
             "127.0.0.1:4660".parse().unwrap(),
@@ -167,6 +205,7 @@ mod tests {
     fn answer(state: u8, uid: u32, inode: u32) -> Vec<u8> {
         let mut bytes = vec![0; HEADER + 72];
         bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&NUMBER.to_ne_bytes());
         let body = &mut bytes[HEADER..];
         body[..2].copy_from_slice(&[INET, state]);
         body[4..8].copy_from_slice(&[0x12, 0x34, 0x22, 0x3d]);
@@ -179,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_question_is_laid_out_as_the_kernel_reads_it() {
-        let bytes = ends().question();
+        let bytes = ends().question(NUMBER);
         assert_eq!(bytes.len(), 72);
         assert_eq!(bytes[16..20], [INET, TCP, 0, 0]);
         assert_eq!(bytes[24..28], [0x12, 0x34, 0x22, 0x3d]);
@@ -191,7 +230,7 @@ mod tests {
     fn only_a_held_socket_with_both_ends_has_an_owner() {
         const ESTABLISHED: u8 = 1;
         const TIME_WAIT: u8 = 6;
-        let read = |bytes: &[u8]| ends().read(bytes).unwrap();
+        let read = |bytes: &[u8]| ends().read(NUMBER, bytes).unwrap();
         assert_eq!(read(&answer(ESTABLISHED, 7, 9)), Some(7));
         assert_eq!(read(&answer(ESTABLISHED, 0, 0)), None);
         assert_eq!(read(&answer(TIME_WAIT, 0, 0)), None);
@@ -208,15 +247,17 @@ mod tests {
         let error = |number: i32| {
             let mut bytes = vec![0; 36];
             bytes[4..6].copy_from_slice(&ERROR.to_ne_bytes());
+            bytes[8..12].copy_from_slice(&NUMBER.to_ne_bytes());
             bytes[HEADER..HEADER + 4].copy_from_slice(&(-number).to_ne_bytes());
-            ends().read(&bytes)
+            ends().read(NUMBER, &bytes)
         };
         assert_eq!(error(NO_ENTRY).unwrap(), None);
         assert_eq!(error(1).unwrap_err().raw_os_error(), Some(1));
         let whole = answer(1, 7, 9);
         for length in 0..whole.len() {
-            assert!(ends().read(&whole[..length]).is_err(), "{length}");
+            assert!(ends().read(NUMBER, &whole[..length]).is_err(), "{length}");
         }
+        assert!(ends().read(NUMBER + 1, &whole).is_err());
     }
 
     #[test]
