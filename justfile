@@ -38,6 +38,12 @@ conformance:
     tests/conformance/h1spec
     tests/conformance/clients
 
+# Measures the event stream beside its rivals; docs/performance.md tells of it.
+bench *FLAGS:
+    benches/install
+    cargo build --release --locked -p clownd -p clown-bench
+    target/release/clown-bench {{FLAGS}}
+
 # What CI runs.
 ci:
     .ci/run

@@ -148,7 +148,7 @@ pub(crate) fn own_cpu() -> u64 {
 }
 
 /// Adds up the threads: finer than the ticks of `/proc/PID/stat`. A thread that has ended is not
-/// counted; no server here ends threads while it is measured.
+/// counted.
 fn cpu_of(process: &str) -> u64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else {
         return 0;

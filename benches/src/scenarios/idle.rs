@@ -172,7 +172,8 @@ fn connect(server: &Server, count: usize) -> anyhow::Result<Vec<Client>> {
 
 /// Makes the daemon tell of a profile.
 fn change(folder: &Path, number: usize) -> anyhow::Result<()> {
-    let text = "agent = \"claude-code\"\nprovider = \"anthropic\"\nmodel = \"claude-sonnet-4-5\"\n";
+    let text =
+        "agent_id = \"claude\"\nprovider_id = \"anthropic\"\nmodel = \"claude-sonnet-4-5\"\n";
     let profiles = folder.join("config/profiles");
     Ok(fs::write(
         profiles.join(format!("new-{number}.toml")),

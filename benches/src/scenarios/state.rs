@@ -22,7 +22,7 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> anyhow::Result<()> 
     for number in 0..PROFILES {
         fs::write(
             profiles.join(format!("work-{number}.toml")),
-            "agent = \"claude-code\"\nprovider = \"anthropic\"\nmodel = \"claude-sonnet-4-5\"\n",
+            "agent_id = \"claude\"\nprovider_id = \"anthropic\"\nmodel = \"claude-sonnet-4-5\"\n",
         )?;
     }
     let server = bench.field.start_daemon(folder.path())?;

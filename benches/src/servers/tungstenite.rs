@@ -49,6 +49,10 @@ async fn client(stream: TcpStream, mut events: broadcast::Receiver<Utf8Bytes>) {
     // Without it the last frame of a burst waits for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let mut wants = true;
+    #[expect(
+        clippy::result_large_err,
+        reason = "tungstenite's own type of a refusal, which is never made here"
+    )]
     let look = |request: &Request, response: Response| {
         wants = request.uri().query().is_none();
         Ok(response)
