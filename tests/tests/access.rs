@@ -1,4 +1,8 @@
 //! Who may connect, with real users: the daemon asks the kernel whose process is at the other end.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs is there, or the test fails"
+)]
 #![cfg(target_os = "linux")]
 
 use clown_tests::{Stream, World, binaries, cannot_run, request, wait_for};

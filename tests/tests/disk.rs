@@ -1,4 +1,8 @@
 //! A disk without room: commands fail and say so, the daemon stays, and goes on when there is room.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs is there, or the test fails"
+)]
 #![cfg(target_os = "linux")]
 
 use clown_tests::{Stream, World, binaries, cannot_run, request, wait_for};

@@ -1,4 +1,8 @@
 //! What `config.toml` says is what the daemon does.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs is there, or the test fails"
+)]
 
 use clown_tests::{Stream, World, wait_for};
 use serde_json::{Value, json};

@@ -100,7 +100,7 @@ mod tests {
     fn a_token_is_right_wrong_or_missing() {
         let token = Token::new(TOKEN).unwrap();
         let check = |list: &[(&'static str, &str)], needed: bool, expected: &str| {
-            let said = match super::check(&headers(list), Some(&token), needed) {
+            let said = match check(&headers(list), Some(&token), needed) {
                 Ok(()) => "ok".to_owned(),
                 Err(refusal) => format!("{refusal:?}"),
             };
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn without_a_token_nobody_has_the_right_one() {
         let shown = headers(&[("authorization", "Bearer ")]);
-        assert!(super::check(&shown, None, true).is_err());
-        assert!(super::check(&headers(&[]), None, true).is_err());
+        assert!(check(&shown, None, true).is_err());
+        assert!(check(&headers(&[]), None, true).is_err());
     }
 
     #[test]
