@@ -72,7 +72,6 @@ impl Context {
         }
     }
 
-
     /// Whether a daemon at a fixed address was asked for.
     pub(crate) fn has_fixed_address(&self) -> bool {
         self.address.is_some()

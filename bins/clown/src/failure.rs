@@ -87,9 +87,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                     | ClientError::Broken { .. } => NOT_REACHABLE,
                     ClientError::Problem(problem) if problem.status == 404 => NOT_FOUND,
                     ClientError::Problem(problem) if problem.status == 409 => CONFLICT,
-                    ClientError::Problem(problem)
-                        if MISTAKES.contains(&problem.code.as_str()) =>
-                    {
+                    ClientError::Problem(problem) if MISTAKES.contains(&problem.code.as_str()) => {
                         USAGE
                     }
                     _ => FAILED,

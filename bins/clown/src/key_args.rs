@@ -1,3 +1,4 @@
+use crate::context::Context;
 use crate::failure::{Failure, USAGE};
 use crate::prompt;
 use anyhow::Context as _;
@@ -14,7 +15,8 @@ const LONGEST_KEY: u64 = 64 * 1024;
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct KeyArgs {
-    /// Take the key from this variable of the shell that a run is started from
+    /// Take the key from this variable of the shell that a run is started from; on other systems
+    /// than Linux, of the shell that the daemon is started from
     #[arg(long, value_name = "VAR")]
     key_env: Option<String>,
     /// Read the key from standard input now, and keep it
@@ -70,20 +72,94 @@ fn read_stdin() -> anyhow::Result<KeyInput> {
 
 /// Where a profile's key is, in words; nothing for a profile without one.
 pub(crate) fn describe(profile: &Profile) -> Option<String> {
+    describe_at(profile, None)
+}
+
+/// The same with the name of the variable or file, or the command, as far as the profile's own file
+/// tells. The daemon does not give those away.
+pub(crate) fn describe_in_full(context: &Context, profile: &Profile) -> Option<String> {
+    let path = context.places.profile_file(&profile.alias);
+    // A daemon at an address of its own may have its profiles elsewhere.
+    let text = (!context.has_fixed_address())
+        .then(|| std::fs::read_to_string(path).ok())
+        .flatten();
+    let source = &profile.key.as_ref()?.source;
+    let named = text.and_then(|text| named_in(&text, source));
+    describe_at(profile, named.as_deref())
+}
+
+/// What the file names as the key's source, if that is of this kind. Nothing of a kept key.
+fn named_in(text: &str, source: &str) -> Option<String> {
+    if !matches!(source, "env" | "command" | "file") {
+        return None;
+    }
+    let document: toml_edit::DocumentMut = text.parse().ok()?;
+    let name = document.get("key")?.get(source)?.as_str()?;
+    Some(name.to_owned())
+}
+
+fn describe_at(profile: &Profile, named: Option<&str>) -> Option<String> {
     let key = profile.key.as_ref()?;
+    if let Some(name) = named {
+        let place = match key.source.as_str() {
+            "env" => format!("taken from {name} in {}", environment()),
+            "command" => format!("taken at each run from the command: {name}"),
+            _ => format!("taken at each run from the file {name}"),
+        };
+        return Some(or_missing(place, key.set));
+    }
     let place = match key.source.as_str() {
         "keyring" => "kept in the system keyring".to_owned(),
         "secrets" => "kept in a file of the daemon's secrets folder that only you can read, \
                       because there is no system keyring here"
             .to_owned(),
-        "env" => "taken from the environment of each run".to_owned(),
+        "env" => format!("taken from {}", environment()),
         "command" => "taken from a command at each run".to_owned(),
         "file" => "taken from a file at each run".to_owned(),
         other => format!("taken from {other}"),
     };
-    Some(if key.set {
+    Some(or_missing(place, key.set))
+}
+
+/// Whose variables the daemon can see.
+fn environment() -> &'static str {
+    if cfg!(target_os = "linux") {
+        "the environment of each run"
+    } else {
+        "the daemon's environment, since on this system it cannot see that of a run"
+    }
+}
+
+fn or_missing(place: String, is_there: bool) -> String {
+    if is_there {
         place
     } else {
         format!("{place}; it is not there yet")
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_profiles_file_names_and_no_kept_key() {
+        let check = |text: &str, source: &str, expected: Option<&str>| {
+            assert_eq!(named_in(text, source).as_deref(), expected, "{text}");
+        };
+        check(r#"key = { env = "WORK_KEY" }"#, "env", Some("WORK_KEY"));
+        check(
+            "[key]\ncommand = 'pass show w'",
+            "command",
+            Some("pass show w"),
+        );
+        check(r#"key = { file = "/k" }"#, "file", Some("/k"));
+        // Another one than the daemon knows, or none that is to be shown.
+        check(r#"key = { env = "WORK_KEY" }"#, "file", None);
+        check(r#"key = { store = "w" }"#, "store", None);
+        check(r#"key = { value = "secret" }"#, "value", None);
+        check("key = 'secret'", "env", None);
+        check("model = 'm'", "env", None);
+        check("[", "env", None);
+    }
 }

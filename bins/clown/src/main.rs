@@ -14,6 +14,7 @@ mod places;
 mod process;
 mod prompt;
 mod table;
+mod whole_file;
 
 use clap::Parser as _;
 use std::process::ExitCode;

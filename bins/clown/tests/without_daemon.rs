@@ -75,6 +75,9 @@ fn exit_codes_and_what_is_said() {
     check("--no-start profiles list", 5, "--no-start");
     check("watch --no-start", 5, "--no-start");
     check("--daemon 127.0.0.1:1 profiles list", 5, "127.0.0.1:1");
+    check("--daemon 127.0.0.1:1 daemon status", 5, "; none is started");
+    check("events --limit 0", 2, "at least 1");
+    check("watch --events Zebra", 2, "Profile*");
     check("--daemon nonsense profiles list", 2, "HOST:PORT");
     check("daemon stop", 0, "No daemon runs");
     check("daemon logs", 3, "clownd.log");
@@ -164,6 +167,95 @@ fn a_daemon_that_does_not_start_is_explained() {
     assert!(said.contains("the port is taken"), "{said}");
     assert!(said.contains("1 --config-dir"), "{said}");
     assert!(said.contains("--idle-timeout 15m"), "{said}");
+}
+
+/// What it says before it has a log, such as of a broken `config.toml`, is told too.
+#[test]
+fn a_daemon_that_ends_before_it_has_a_log_is_explained() {
+    let world = world("echo 'clownd: config.toml:1: there is no setting `foo`' >&2\nexit 1\n");
+    install(&world, "clown", Path::new(env!("CARGO_BIN_EXE_clown")));
+    let mut command = Command::new(world.path().join("bin/clown"));
+    command
+        .args(["profiles", "list"])
+        .env_clear()
+        .env("HOME", world.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = stderr(&output);
+    assert!(said.contains("there is no setting `foo`"), "{said}");
+    // Its words were kept in no file that stays.
+    let state = world.path().join(".local/state/clown");
+    assert_eq!(entries(&state), 1, "start.lock alone");
+}
+
+/// The file of a daemon that was killed, whose port another program has now.
+#[test]
+fn a_file_that_a_daemon_left_locks_nobody_out() {
+    let world = world("");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let state = world.path().join(".local/state/clown");
+    fs::create_dir_all(&state).unwrap();
+    let address = listener.local_addr().unwrap();
+    for pid in [std::process::id(), u32::MAX] {
+        let text = format!(
+            r#"{{"pid":{pid},"address":"{address}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#
+        );
+        fs::write(state.join("daemon.json"), text).unwrap();
+        for (line, code, part) in [
+            ("daemon status", 5, "has ended; `clown daemon start`"),
+            ("--no-start profiles list", 5, "has ended; --no-start"),
+            ("daemon stop", 0, "No daemon runs"),
+            ("doctor", 1, "the last one crashed"),
+        ] {
+            let output = run(&world, line);
+            assert_eq!(output.status.code(), Some(code), "{line}");
+            assert!(said(&output).contains(part), "{line}: {}", said(&output));
+        }
+    }
+    // While the lock is held the daemon may be there, and what answers is asked. It is no daemon.
+    let lock = fs::File::create(state.join("clownd.lock")).unwrap();
+    lock.lock().unwrap();
+    let text = format!(
+        r#"{{"pid":{},"address":"{address}","version":"0.1.0","started_at":"2026-01-08T10:30:00Z"}}"#,
+        std::process::id()
+    );
+    fs::write(state.join("daemon.json"), text).unwrap();
+    let output = run(&world, "profiles list");
+    assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+    assert!(
+        said(&output).contains("another program"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn programs_get_json_from_every_command() {
+    let world = world("");
+    let state = world.path().join(".local/state/clown");
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("clownd.log"), "one\n\"two\"\n").unwrap();
+    let check = |line: &str, pointer: &str, expected: serde_json::Value| {
+        let output = run(&world, line);
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(value.pointer(pointer), Some(&expected), "{line}: {value}");
+    };
+    check(
+        "--json daemon stop",
+        "",
+        serde_json::json!({"running": false}),
+    );
+    check("--json completions bash", "/shell", "bash".into());
+    check(
+        "--json daemon logs -n 1",
+        "",
+        serde_json::json!({"line": "\"two\""}),
+    );
+    let logs = run(&world, "--json daemon logs");
+    assert_eq!(
+        String::from_utf8_lossy(&logs.stdout),
+        "{\"line\":\"one\"}\n{\"line\":\"\\\"two\\\"\"}\n"
+    );
 }
 
 /// Each example of the help is pasted into a shell, and gets as far as to look for a daemon.

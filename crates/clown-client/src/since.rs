@@ -1,4 +1,4 @@
-use clown_events::Timestamp;
+use clown_events::{Timestamp, parse_duration};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -100,32 +100,6 @@ impl FromStr for Since {
             text: text.to_owned(),
         })
     }
-}
-
-/// Whole numbers, each with its unit, added up.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let unit_at = rest.find(|character: char| !character.is_ascii_digit())?;
-        let number: u64 = rest.get(..unit_at)?.parse().ok()?;
-        rest = rest.get(unit_at..)?;
-        let unit_len = rest
-            .find(|character: char| character.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let millis = match rest.get(..unit_len)? {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60 * 1000,
-            "h" => 60 * 60 * 1000,
-            "d" => 24 * 60 * 60 * 1000,
-            "w" => 7 * 24 * 60 * 60 * 1000,
-            _ => return None,
-        };
-        rest = rest.get(unit_len..)?;
-        total = total.checked_add(Duration::from_millis(number.checked_mul(millis)?))?;
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod client;
 mod control;
+mod duration;
 mod envelope;
 mod error;
 mod event;
@@ -15,6 +16,7 @@ mod usd;
 
 pub use client::{ClientError, ClientMessage, ErrorCode};
 pub use control::{ControlEnvelope, ControlMessage};
+pub use duration::parse_duration;
 pub use envelope::{Envelope, MAX_SEQ, append_seq, write_sequenced};
 pub use error::ParseError;
 pub use event::{Event, UnknownEvent};

@@ -4,6 +4,7 @@ use crate::table::{Table, printable};
 use anstyle::Effects;
 use clap::Subcommand;
 use clown_api::{Agent, List};
+use clown_client::{Client, ClientError};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentsCommand {
@@ -22,10 +23,30 @@ pub(crate) async fn dispatch(context: &Context, command: AgentsCommand) -> anyho
     let client = context.daemon().await?;
     let output = context.output;
     match command {
-        AgentsCommand::List => list(output, client.agents().await?),
-        AgentsCommand::Show { id } => show(output, &client.agent(&id).await?),
+        AgentsCommand::List => list(output, looked_for(&client).await?),
+        AgentsCommand::Show { id } => show(output, &one(&client, &id).await?),
         AgentsCommand::Detect => list(output, client.detect_agents().await?),
     }
+}
+
+/// All agents. A daemon that was started just now may not have looked yet: that nothing is
+/// installed is only said after a look that was waited for.
+pub(crate) async fn looked_for(client: &Client) -> Result<Vec<Agent>, ClientError> {
+    let agents = client.agents().await?;
+    if agents.iter().any(|agent| agent.installed) {
+        return Ok(agents);
+    }
+    client.detect_agents().await
+}
+
+/// One agent; as with all of them, it is looked for before it is said not to be there.
+async fn one(client: &Client, id: &str) -> Result<Agent, ClientError> {
+    let agent = client.agent(id).await?;
+    if !agent.installed {
+        client.detect_agents().await?;
+        return client.agent(id).await;
+    }
+    Ok(agent)
 }
 
 fn list(output: Output, agents: Vec<Agent>) -> anyhow::Result<()> {

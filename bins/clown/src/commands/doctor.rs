@@ -1,3 +1,4 @@
+use crate::commands::agents::looked_for;
 use crate::commands::daemon::describe_problem;
 use crate::context::Context;
 use crate::launch::find_program;
@@ -238,7 +239,7 @@ fn version(daemon: &Daemon) -> Finding {
 
 /// What only the daemon knows.
 async fn asked(client: &Client) -> Vec<Finding> {
-    let (agents, profiles) = match (client.agents().await, client.profiles().await) {
+    let (agents, profiles) = match (looked_for(client).await, client.profiles().await) {
         (Ok(agents), Ok(profiles)) => (agents, profiles),
         (Err(error), _) | (_, Err(error)) => {
             let what = format!("the daemon does not answer as it should: {error}");

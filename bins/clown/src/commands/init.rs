@@ -86,7 +86,10 @@ pub(crate) async fn init(context: &Context, args: InitArgs) -> anyhow::Result<()
 async fn create(client: &Client, request: &CreateProfile) -> anyhow::Result<Profile> {
     client.create_profile(request).await.map_err(|error| {
         if error.code() == Some("profile_exists") {
-            let text = format!("{error} Choose another name with --alias.");
+            let text = format!(
+                "there is a profile {:?} already; choose another name with --alias",
+                request.alias
+            );
             return Failure::new(CONFLICT, text).into();
         }
         error.into()

@@ -62,7 +62,12 @@ fn show(output: Output, provider: &Provider) -> anyhow::Result<()> {
     }
     for endpoint in &provider.endpoints {
         let is_default = provider.default_endpoint.as_deref() == Some(endpoint.id.as_str());
-        let mark = if is_default { " (default)" } else { "" };
+        // One that is called so needs no mark.
+        let mark = if is_default && endpoint.id != "default" {
+            " (default)"
+        } else {
+            ""
+        };
         output.line(format_args!(
             "  endpoint  {}{mark}",
             printable(&endpoint.id)

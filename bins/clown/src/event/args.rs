@@ -20,7 +20,7 @@ pub(crate) struct EventArgs {
     #[arg(long, value_name = "SEQ|DUR|TIME")]
     pub(crate) until: Option<Since>,
     /// End after this many events
-    #[arg(long, visible_alias = "limit", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, visible_alias = "limit", value_name = "N", value_parser = count)]
     pub(crate) count: Option<u64>,
     /// Print each event by this template, such as '{time} {type} {alias}' (see below)
     #[arg(long, value_name = "TEMPLATE")]
@@ -53,6 +53,14 @@ impl EventArgs {
             events: self.events.clone(),
             profiles: self.profile.clone(),
         }
+    }
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Err("give at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("give a whole number, such as 20".to_owned()),
     }
 }
 

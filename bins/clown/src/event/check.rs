@@ -4,7 +4,7 @@ use super::args::EventArgs;
 use super::members::concerns_a_profile;
 use crate::failure::{Failure, USAGE};
 use clown_client::Since;
-use clown_events::{EventKind, Filter, Timestamp};
+use clown_events::{EventKind, Filter, FilterError, Timestamp};
 
 /// Where events come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl EventArgs {
             Filter::all()
         } else {
             let filter = Filter::parse_strict(Some(&self.events.join(",")), None)
-                .map_err(|error| format!("--events: {error}"))?;
+                .map_err(|error| format!("--events: {}", wrong_names(&error)))?;
             if filter == Filter::none() {
                 return Err("--events names no event; leave it out for all".to_owned());
             }
@@ -114,6 +114,30 @@ impl EventArgs {
         Some(why.to_owned())
     }
 }
+
+/// Why names of events were refused, in a line that is short enough for a terminal.
+pub(super) fn wrong_names(error: &FilterError) -> String {
+    match error {
+        FilterError::UnknownName {
+            name,
+            nearest: None,
+        } => {
+            let groups = GROUPS.join(", ");
+            format!("unknown event type {name:?}; events are called {groups}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// A prefix for every known event.
+const GROUPS: [&str; 6] = [
+    "Profile*",
+    "Agent*",
+    "RegistrySync*",
+    "Proxy*",
+    "Usage*",
+    "Daemon*",
+];
 
 /// Whether nothing can lie after `begin` and up to `end`. A number and a time cannot be compared.
 fn is_behind(begin: Since, end: Since, now: Timestamp) -> bool {
@@ -185,6 +209,12 @@ mod tests {
     }
 
     #[test]
+    fn every_event_has_one_of_the_prefixes() {
+        let all = Filter::parse_strict(Some(&GROUPS.join(",")), None).unwrap();
+        assert!(EventKind::ALL.iter().all(|kind| all.matches(*kind, None)));
+    }
+
+    #[test]
     fn what_makes_none_and_why() {
         #[track_caller]
         fn check(source: Source, line: &str, expected: &str) {
@@ -202,6 +232,7 @@ mod tests {
                 "--events ProfilStarted",
                 "did you mean ProfileStarted?",
             );
+            check(source, "--events Zebra", "called Profile*, Agent*");
             check(source, "--events Daemon* --profile a", "concerns a profile");
             check(
                 source,

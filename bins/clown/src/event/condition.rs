@@ -1,3 +1,4 @@
+use super::check::wrong_names;
 use super::members::{having, list, look_up, members};
 use super::nearest::nearest;
 use super::seen::Seen;
@@ -75,7 +76,7 @@ impl FromStr for Condition {
         };
         let pattern: EventPattern = name.parse().map_err(|error| format!("{error}"))?;
         // Says which known name is near.
-        Filter::parse_strict(Some(name), None).map_err(|error| error.to_string())?;
+        Filter::parse_strict(Some(name), None).map_err(|error| wrong_names(&error))?;
         let mut condition = Self {
             pattern,
             wanted: None,

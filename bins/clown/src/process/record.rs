@@ -1,9 +1,10 @@
 use super::child::stat_field;
+use crate::whole_file::write_whole;
 use clown_events::Timestamp;
 use rustix::process::Pid;
 use serde::Serialize;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What the daemon reads of a run whose report did not reach it: the JSON of `runs/<id>` in the
@@ -46,16 +47,7 @@ impl ExitRecord {
 
     /// Writes what is known, so that a reader finds all of it or nothing.
     pub(crate) fn write(&self) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(".clown-")
-            .suffix(".tmp")
-            .tempfile_in(folder)?;
-        serde_json::to_writer(&mut file, self)?;
-        file.flush()?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        write_whole(&self.path, &serde_json::to_vec(self)?, 0o600)
     }
 
     /// Takes it away again: the daemon knows.

@@ -40,8 +40,9 @@ impl Fake {
     pub async fn request(&self) -> Asked {
         let mut stream = self.accept().await;
         let mut head = Vec::new();
+        // A byte at a time: what is behind the head is the body's.
         while !head.ends_with(b"\r\n\r\n") {
-            assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0);
+            head.push(stream.read_u8().await.unwrap());
         }
         let head = String::from_utf8(head).unwrap();
         Asked { head, stream }
@@ -93,6 +94,18 @@ impl Fake {
 }
 
 impl Asked {
+    /// The body, as long as the head says.
+    pub async fn body(mut self) -> (String, Self) {
+        let len = self.head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.parse().unwrap())
+        });
+        let mut body = vec![0; len.unwrap_or(0)];
+        self.stream.read_exact(&mut body).await.unwrap();
+        (String::from_utf8(body).unwrap(), self)
+    }
+
     pub async fn answer(mut self, status: &str, content_type: &str, body: &str) {
         let answer = format!(
             "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",

@@ -1,7 +1,8 @@
-//! `clown watch` and `clown events` against a daemon that the tests play.
+//! `clown watch`, `clown events` and others against a daemon that the tests play.
 #![expect(clippy::unwrap_used, reason = "a helper of the tests fails the test")]
 
 mod fake;
 mod history;
+mod run;
 mod token;
 mod watch;

@@ -2,9 +2,10 @@ use crate::context::Context;
 use crate::failure::{CONFLICT, Failure};
 use crate::launch::find_program;
 use crate::output::note;
+use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// By this line a unit file is known to be ours to replace.
@@ -33,7 +34,7 @@ pub(super) fn install(context: &Context) -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("cannot read {}", path.display()));
         }
     }
-    write_whole(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     if context.output.is_json() {
         return context
             .output
@@ -96,14 +97,11 @@ fn unit_word(text: &OsStr) -> String {
     word
 }
 
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    write_whole(path, text.as_bytes(), 0o644)
 }
 
 #[cfg(test)]

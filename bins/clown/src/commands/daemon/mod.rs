@@ -10,9 +10,9 @@ use crate::table::printable;
 use clap::Subcommand;
 use clown_api::{CatalogueProblem, Daemon, Shutdown};
 use clown_client::{Client, ClientError};
-use serde::Serialize;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 

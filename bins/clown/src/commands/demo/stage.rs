@@ -1,10 +1,10 @@
 use super::agent;
 use crate::launch::{find_program, last_lines, shell_word};
+use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clown_client::{Client, Discovery};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -147,17 +147,9 @@ impl Stage {
     }
 
     fn write_whole(&self, dir: &str, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
-        let dir = self.path(dir);
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(&dir)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file()
-                .set_permissions(fs::Permissions::from_mode(mode))?;
-            // A program that is still open for writing cannot be started.
-            file.into_temp_path().persist(dir.join(name))?;
-            anyhow::Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", dir.join(name).display()))
+        let path = self.path(dir).join(name);
+        write_whole(&path, text.as_bytes(), mode)
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 }
 

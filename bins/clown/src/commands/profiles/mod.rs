@@ -52,11 +52,12 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
     let output = context.output;
     let client = context.daemon().await?;
     match command {
-        ProfilesCommand::List => show::list(output, client.profiles().await?),
-        ProfilesCommand::Create(args) => create::create(context, &client, args).await,
-        ProfilesCommand::Show { alias } => {
-            show::show(output, &client.profile(&alias).await?, &context.places)
+        ProfilesCommand::List => {
+            let profiles = client.profiles().await?;
+            show::list(output, profiles, &client.providers().await?)
         }
+        ProfilesCommand::Create(args) => create::create(context, &client, args).await,
+        ProfilesCommand::Show { alias } => show::show(context, &client.profile(&alias).await?),
         ProfilesCommand::Edit { alias } => edit::edit(context, &client, &alias).await,
         ProfilesCommand::Set(args) => set::set(context, &client, args).await,
         ProfilesCommand::Delete { alias, purge } => {
@@ -72,7 +73,7 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             }
             Ok(())
         }
-        ProfilesCommand::Env { alias } => show::env(output, &client.profile(&alias).await?),
+        ProfilesCommand::Env { alias } => show::env(context, &client.profile(&alias).await?),
     }
 }
 

@@ -1,15 +1,19 @@
+use crate::context::Context;
 use crate::event::words;
 use crate::key_args;
 use crate::local_time::LocalZone;
 use crate::output::Output;
-use crate::places::Places;
 use crate::table::{Table, printable};
 use anstyle::Effects;
-use clown_api::{List, Profile, ProfileFault};
+use clown_api::{List, Profile, ProfileFault, Provider};
 use clown_events::Timestamp;
 use serde_json::json;
 
-pub(super) fn list(output: Output, profiles: Vec<Profile>) -> anyhow::Result<()> {
+pub(super) fn list(
+    output: Output,
+    profiles: Vec<Profile>,
+    providers: &[Provider],
+) -> anyhow::Result<()> {
     if output.is_json() {
         return output.json(&List::new(profiles));
     }
@@ -27,10 +31,7 @@ pub(super) fn list(output: Output, profiles: Vec<Profile>) -> anyhow::Result<()>
             profile.alias.clone(),
             profile.agent_id.clone(),
             profile.provider_id.clone(),
-            profile
-                .model
-                .clone()
-                .unwrap_or_else(|| "default".to_owned()),
+            model(profile, providers).to_owned(),
             key,
             profile
                 .last_used
@@ -45,7 +46,23 @@ pub(super) fn list(output: Output, profiles: Vec<Profile>) -> anyhow::Result<()>
     Ok(())
 }
 
-pub(super) fn show(output: Output, profile: &Profile, places: &Places) -> anyhow::Result<()> {
+/// The model in effect: the profile's, else the provider's, else whatever the agent takes.
+fn model<'a>(profile: &'a Profile, providers: &'a [Provider]) -> &'a str {
+    let of_provider = || {
+        let provider = providers
+            .iter()
+            .find(|provider| provider.id == profile.provider_id)?;
+        provider.default_model.as_deref()
+    };
+    profile
+        .model
+        .as_deref()
+        .or_else(of_provider)
+        .unwrap_or("default")
+}
+
+pub(super) fn show(context: &Context, profile: &Profile) -> anyhow::Result<()> {
+    let output = context.output;
     if output.is_json() {
         return output.json(profile);
     }
@@ -56,7 +73,7 @@ pub(super) fn show(output: Output, profile: &Profile, places: &Places) -> anyhow
         let shown = zone.show(moment);
         format!("{} {}", shown.date, shown.time)
     };
-    let file = places.profile_file(&profile.alias);
+    let file = context.places.profile_file(&profile.alias);
     let env = profile
         .env
         .iter()
@@ -66,7 +83,7 @@ pub(super) fn show(output: Output, profile: &Profile, places: &Places) -> anyhow
         ("provider", Some(profile.provider_id.clone())),
         ("endpoint", profile.endpoint_id.clone()),
         ("model", profile.model.clone()),
-        ("key", key_args::describe(profile)),
+        ("key", key_args::describe_in_full(context, profile)),
         (
             "arguments",
             (!profile.args.is_empty()).then(|| profile.args.join(" ")),
@@ -90,7 +107,8 @@ pub(super) fn show(output: Output, profile: &Profile, places: &Places) -> anyhow
 }
 
 /// The variables that the profile itself names. What the agent gets besides is made when it runs.
-pub(super) fn env(output: Output, profile: &Profile) -> anyhow::Result<()> {
+pub(super) fn env(context: &Context, profile: &Profile) -> anyhow::Result<()> {
+    let output = context.output;
     if output.is_json() {
         let env: serde_json::Map<_, _> = profile
             .env
@@ -103,8 +121,8 @@ pub(super) fn env(output: Output, profile: &Profile) -> anyhow::Result<()> {
         let value = shown_value(name, value);
         output.line(format_args!("{}={}", printable(name), printable(&value)))?;
     }
-    if let Some(key) = key_args::describe(profile) {
-        crate::output::note(format_args!("The key is {key}."));
+    if let Some(key) = key_args::describe_in_full(context, profile) {
+        crate::output::note(format_args!("The key is {}.", printable(&key)));
     }
     Ok(())
 }
@@ -179,6 +197,28 @@ mod tests {
         check(Some(3), Some(7), "/p/a.toml:3:7: not TOML");
         check(Some(3), None, "/p/a.toml:3: not TOML");
         check(None, None, "/p/a.toml: not TOML");
+    }
+
+    #[test]
+    fn models_in_effect() {
+        let providers: Vec<Provider> = serde_json::from_str(
+            r#"[{"id":"local","name":"L","endpoints":[],"models":[],"default_model":"m-1","key_required":false},
+                {"id":"self","name":"S","endpoints":[],"models":[],"key_required":false}]"#,
+        )
+        .unwrap();
+        let check = |provider: &str, own: Option<&str>, expected: &str| {
+            let text = format!(
+                r#"{{"alias":"a","agent_id":"claude","provider_id":"{provider}",
+                    "created_at":"2026-01-08T10:30:00Z","updated_at":"2026-01-08T10:30:00Z"}}"#
+            );
+            let mut profile: Profile = serde_json::from_str(&text).unwrap();
+            profile.model = own.map(str::to_owned);
+            assert_eq!(model(&profile, &providers), expected, "{provider}");
+        };
+        check("local", Some("mine"), "mine");
+        check("local", None, "m-1");
+        check("self", None, "default");
+        check("gone", None, "default");
     }
 
     #[test]
