@@ -15,7 +15,6 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct TestServer {
     pub address: SocketAddr,
-    pub core: Arc<Core>,
     pub store: Arc<Store>,
     pub observer: Observer,
     stop: Option<oneshot::Sender<Seq>>,
@@ -72,7 +71,6 @@ impl TestServer {
         });
         Self {
             address,
-            core,
             store,
             observer,
             stop: Some(stop),
