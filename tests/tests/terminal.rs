@@ -135,12 +135,18 @@ fn the_terminal_is_as_it_was_after_an_agent_that_died_in_raw_mode() {
         return;
     };
     terminal.run();
-    terminal.wait_for("code=137");
-    terminal.type_line("stty -a | grep -c -e '-icanon' -e '-echo '");
-    terminal.type_line("echo visible");
-    // Once as typed, once as printed: echo and line mode are on again.
-    wait_for("the echo", || {
+    // The prompt comes behind it: the shell reads again, with its own way of echoing.
+    wait_for("the prompt", || {
         let screen = terminal.screen();
-        (screen.matches("visible").count() >= 2 && screen.contains("\n0\n")).then_some(())
+        let after = screen.split("code=137").nth(2)?.trim().to_owned();
+        (after == "ready>").then_some(())
     });
+    // What the terminal is for a program that the shell starts.
+    terminal.type_line("stty -a | grep -c -e ' -icanon' -e ' -echo '; echo \"count=$((40+2))\"");
+    let screen = terminal.wait_for("count=42");
+    assert!(
+        screen.contains("count=$((40+2))"),
+        "what is typed is not shown: {screen}"
+    );
+    assert!(screen.contains("\n0\ncount=42"), "{screen}");
 }

@@ -228,7 +228,7 @@ fn another_users_daemon_lets_in_who_has_its_token() {
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
 
     let stranger = watch(&[]);
-    assert_eq!(stranger.status.code(), Some(1), "{stranger:?}");
+    assert_eq!(stranger.status.code(), Some(5), "{stranger:?}");
     assert!(said(&stranger).contains("nothing was sent"), "{stranger:?}");
 
     let token = fs::read_to_string(world.path("state/token")).unwrap();

@@ -127,7 +127,7 @@ fn what_keeps_it_from_starting_is_one_sentence_with_a_way_out() {
 }
 
 #[test]
-fn a_damaged_database_is_said_to_be_damaged() {
+fn a_damaged_database_is_set_aside_and_told() {
     let folders = Folders::new();
     let (mut child, _) = folders.start(&mut folders.command(&["--listen", "127.0.0.1:0"]));
     let mode = fs::metadata(folders.path("state"))
@@ -142,12 +142,15 @@ fn a_damaged_database_is_said_to_be_damaged() {
         "this is no database, and long enough to be read as one",
     )
     .unwrap();
-    let output = folders
-        .command(&["--listen", "127.0.0.1:0"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("damaged"), "{}", said(&output));
+    let (mut child, _) = folders.start(&mut folders.command(&["--listen", "127.0.0.1:0"]));
+    let kept = fs::read_dir(folders.path("state"))
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().contains("damaged"))
+        .any(|entry| fs::read(entry.path()).is_ok_and(|bytes| bytes.starts_with(b"this is no")));
+    assert!(kept, "the damaged file is gone");
+    signal(&child, rustix::process::Signal::TERM);
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
