@@ -29,7 +29,8 @@ const CAUSED_BY_CLIENT: usize = 4 << 10;
 /// How many messages are read before others get their turn.
 const READS: usize = 16;
 
-const READ_BUFFER: usize = 4 << 10;
+/// tungstenite fills it with zeros before each read and keeps it; messages of clients are short.
+const READ_BUFFER: usize = 1 << 10;
 
 pub(super) struct Connection {
     socket: WebSocket<Socket>,
@@ -129,11 +130,23 @@ impl Connection {
         }
     }
 
-    /// Serves the stream until its end.
-    pub(super) async fn run(mut self) {
-        let end = loop {
+    /// Serves the stream until its end; then `held` is let go.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an async fn holds its arguments twice, for as long as the stream lives"
+    )]
+    pub(super) fn run(mut self, held: impl Send) -> impl Future<Output = ()> + Send {
+        async move {
+            let end = self.serve().await;
+            self.end(end).await;
+            drop(held);
+        }
+    }
+
+    async fn serve(&mut self) -> End {
+        loop {
             match self.step(Instant::now()) {
-                Err(end) => break end,
+                Err(end) => return end,
                 Ok(Next::Again) => tokio::task::yield_now().await,
                 Ok(Next::Wait {
                     read,
@@ -145,17 +158,21 @@ impl Connection {
                     }
                 }
             }
-        };
+        }
+    }
+
+    async fn end(&mut self, end: End) {
         match end {
             End::Dropped(why) => tracing::debug!(why, "event stream dropped"),
             End::Closed => {
                 tracing::debug!("event stream closed");
                 // What is sent goes out after this; an error means that the peer is gone already.
-                let _ = self.socket.into_inner().into_stream().shutdown().await;
+                let _ = self.socket.get_mut().stream_mut().shutdown().await;
             }
             End::Failed { until } => {
                 tracing::debug!("event stream failed");
-                linger(self.socket.into_inner().into_stream(), until).await;
+                // Boxed: it is rare, and has no place in the memory of every stream.
+                Box::pin(linger(self.socket.get_mut().stream_mut(), until)).await;
             }
         }
     }
@@ -459,10 +476,10 @@ impl Connection {
 
 /// Ends our side, then reads what is still on its way without a look. To close a socket with
 /// unread bytes would reset the connection, and the client might never see why.
-async fn linger(mut stream: TcpStream, until: Instant) {
+async fn linger(stream: &mut TcpStream, until: Instant) {
     if stream.shutdown().await.is_ok() {
         let mut nowhere = tokio::io::sink();
-        let rest = tokio::io::copy(&mut stream, &mut nowhere);
+        let rest = tokio::io::copy(stream, &mut nowhere);
         let _ = tokio::time::timeout_at(until, rest).await;
     }
 }

@@ -222,8 +222,8 @@ impl Opened {
         // Copied, so that hyper's own buffer is not kept for as long as the stream lives.
         let read_ahead = parts.read_buf.to_vec();
         let stream = parts.io.into_inner().into_inner();
-        Connection::new(stream, read_ahead, self.feed, self.limits, self.stop)
-            .run()
-            .await;
+        let connection = Connection::new(stream, read_ahead, self.feed, self.limits, self.stop);
+        // A task of its own, so that what the handshake needed is not kept either.
+        tokio::spawn(connection.run((self._slot, self._hold)));
     }
 }

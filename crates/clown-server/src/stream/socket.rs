@@ -26,8 +26,8 @@ impl Socket {
         std::mem::take(&mut self.written)
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.stream
+    pub(super) fn stream_mut(&mut self) -> &mut TcpStream {
+        &mut self.stream
     }
 }
 
