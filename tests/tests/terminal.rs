@@ -138,7 +138,7 @@ fn the_terminal_is_as_it_was_after_an_agent_that_died_in_raw_mode() {
     // The prompt comes behind it: the shell reads again, with its own way of echoing.
     wait_for("the prompt", || {
         let screen = terminal.screen();
-        let after = screen.split("code=137").nth(2)?.trim().to_owned();
+        let after = screen.split("code=137").nth(1)?.trim().to_owned();
         (after == "ready>").then_some(())
     });
     // What the terminal is for a program that the shell starts.
