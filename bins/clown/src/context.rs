@@ -6,6 +6,7 @@ use crate::places::Places;
 use clown_client::{Client, ClientError, DaemonAddress, Discovery, Token, TokenError};
 use std::error::Error as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// What a command works with: the folders, the daemon and the output.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Context {
     /// A client of a daemon that runs. It is started where that is allowed and needed.
     pub(crate) async fn daemon(&self) -> anyhow::Result<Client> {
         let client = self.client();
-        match client.health().await {
+        match asked_again(&client).await {
             Ok(()) => Ok(client),
             Err(error) if !error.is_not_reachable() => Err(error.into()),
             Err(error) if self.no_start => Err(not_running(
@@ -76,6 +77,20 @@ impl Context {
     pub(crate) fn has_fixed_address(&self) -> bool {
         self.address.is_some()
     }
+}
+
+/// Whether the daemon serves. One that breaks off is about to end, which the next look tells.
+async fn asked_again(client: &Client) -> Result<(), ClientError> {
+    const TRIES: usize = 3;
+    const PAUSE: Duration = Duration::from_millis(50);
+
+    for _ in 1..TRIES {
+        match client.health().await {
+            Err(ClientError::Broken { .. }) => tokio::time::sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
+    client.health().await
 }
 
 /// What to do where no daemon answers at the address that was given.

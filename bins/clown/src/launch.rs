@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use clown_client::Client;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -107,11 +107,18 @@ async fn take_turn(
     deadline: Instant,
 ) -> anyhow::Result<Option<File>> {
     let dir = &places.state_dir;
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot make the state folder {}", dir.display()))?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AlreadyExists => "it is there and is no folder".to_owned(),
+            _ => error.to_string(),
+        };
+        let text = format!(
+            "cannot make the state folder {}: {why}; --state-dir names another",
+            dir.display()
+        );
+        Failure::new(NOT_REACHABLE, text)
+    })?;
     let path = dir.join("start.lock");
     let file = OpenOptions::new()
         .create(true)

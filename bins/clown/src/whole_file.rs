@@ -9,8 +9,10 @@ use std::path::Path;
 /// they are on the disk.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    // Not called as the daemon's are: those that it finds when it starts were left by a daemon that
+    // was killed, and go.
     let mut file = tempfile::Builder::new()
-        .prefix(".clown-")
+        .prefix(".new-")
         .suffix(".tmp")
         .tempfile_in(folder)?;
     file.write_all(bytes)?;
