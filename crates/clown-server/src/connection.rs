@@ -15,13 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) peer: Peer,
-    slot: Mutex<OwnedSemaphorePermit>,
+    slots: Mutex<Vec<OwnedSemaphorePermit>>,
 }
 
 impl Caller {
-    /// Counts the connection against another limit until its end, and no longer against its old one.
+    /// Counts the connection against this limit until its end, and no longer against those for requests.
     pub(crate) fn move_to(&self, slot: OwnedSemaphorePermit) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
+        *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = vec![slot];
     }
 }
 
@@ -41,9 +41,18 @@ pub(crate) async fn serve(
         tracing::debug!(%error, "cannot turn off the delay of small packets");
     }
     let limits = Arc::clone(&api.limits);
+    let peer = Peer::of(&stream);
+    // Else who has no token could keep out who needs none.
+    let mut slots = vec![slot];
+    if peer != Peer::Own {
+        match Arc::clone(&api.others).try_acquire_owned() {
+            Ok(slot) => slots.push(slot),
+            Err(_) => return,
+        }
+    }
     let caller = Arc::new(Caller {
-        peer: Peer::of(&stream),
-        slot: Mutex::new(slot),
+        peer,
+        slots: Mutex::new(slots),
     });
     let service = service_fn(move |request| {
         let (api, caller) = (Arc::clone(&api), Arc::clone(&caller));

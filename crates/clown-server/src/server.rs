@@ -97,6 +97,7 @@ impl Server {
             streams,
             access,
             activity,
+            others: Arc::new(Semaphore::new(limits.requests.div_ceil(2))),
             limits,
         };
         Ok(Self {

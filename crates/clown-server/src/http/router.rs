@@ -19,7 +19,7 @@ use http::header::{
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Everything that a request can reach.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Api {
     pub(crate) streams: Arc<Streams>,
     pub(crate) access: Access,
     pub(crate) activity: Arc<Activity>,
+    /// Places for requests of others than the daemon's own user.
+    pub(crate) others: Arc<Semaphore>,
     pub(crate) limits: Arc<Limits>,
 }
 

@@ -346,21 +346,41 @@ fn a_page_of_another_place_may_ask_first_and_is_let_in_by_the_token() {
     );
 }
 
-#[test]
-fn off_loopback_the_token_is_always_needed() {
-    // Nothing is sent: this finds the address that this machine has in a network.
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+/// The address that this machine has in a network. Nothing is sent to find it.
+fn outside_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     let found = socket
         .connect("192.0.2.1:9")
         .and_then(|()| socket.local_addr());
-    let address = match found {
-        Ok(address) if !address.ip().is_loopback() && !address.ip().is_unspecified() => {
-            address.ip()
-        }
-        _ => {
-            eprintln!("NOT RUN: this machine has no address in a network");
-            return;
-        }
+    let address = found.ok().map(|address| address.ip());
+    let address = address.filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    if address.is_none() {
+        eprintln!("NOT RUN: this machine has no address in a network");
+    }
+    address
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn others_that_say_nothing_do_not_keep_the_daemons_user_out() {
+    let Some(address) = outside_address() else {
+        return;
+    };
+    let server = TestServer::with(|settings| {
+        settings.listen = "0.0.0.0:0".parse().unwrap();
+        settings.limits.requests = 4;
+        settings.limits.request_timeout = 3 * super::support::PATIENCE;
+    });
+    let outside = std::net::SocketAddr::new(address, server.address.port());
+    let _silent: Vec<Client> = (0..20).map(|_| Client::raw(outside)).collect();
+    let inside = std::net::SocketAddr::new([127, 0, 0, 1].into(), server.address.port());
+    assert_eq!(get(inside, "/api/v1/state").status, 200);
+}
+
+#[test]
+fn off_loopback_the_token_is_always_needed() {
+    let Some(address) = outside_address() else {
+        return;
     };
     let server = TestServer::with(|settings| {
         with_token(settings);
