@@ -7,7 +7,7 @@ use crate::log::{LogFormat, LogSettings};
 use anyhow::{Context as _, bail};
 use clown_core::journal::Retention;
 use clown_core::store::{Durability, StoreSettings};
-use clown_server::{ServerSettings, duration};
+use clown_server::ServerSettings;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -160,7 +160,7 @@ fn parse_idle_timeout(text: &str) -> anyhow::Result<Option<Duration>> {
     if text == "never" {
         return Ok(None);
     }
-    match duration::parse(text) {
+    match clown_events::parse_duration(text) {
         Some(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
         _ => bail!("the idle timeout is {text:?}: give a time such as 15m or 1h30m, or never"),
     }

@@ -202,7 +202,8 @@ impl Core {
             }
         })?;
         files::sweep(&settings.state_dir);
-        for folder in ["secrets", "keyring", "runs"] {
+        // Not in `runs`: the command line writes there, whether a daemon runs or not.
+        for folder in ["secrets", "keyring"] {
             files::sweep(&settings.state_dir.join(folder));
         }
         let database = settings.state_dir.join("clown.db");

@@ -6,7 +6,6 @@
 mod access;
 mod activity;
 mod connection;
-pub mod duration;
 mod health;
 mod http;
 mod patient;

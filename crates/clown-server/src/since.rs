@@ -26,7 +26,7 @@ impl Since {
                 )),
             };
         }
-        if let Some(duration) = crate::duration::parse(text) {
+        if let Some(duration) = clown_events::parse_duration(text) {
             let ago = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
             let millis = Timestamp::now().unix_millis().saturating_sub(ago);
             return Ok(Self::Time(

@@ -276,7 +276,9 @@ impl Connection {
     }
 
     fn reads(&self) -> bool {
-        self.outbox.caused_by_client() <= CAUSED_BY_CLIENT
+        // A gap is the first that a client hears; until it is known, nothing is answered.
+        !self.feed.begins()
+            && self.outbox.caused_by_client() <= CAUSED_BY_CLIENT
             && !self
                 .closing
                 .is_some_and(|closing| closing.done || closing.deaf)

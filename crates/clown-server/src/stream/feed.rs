@@ -119,6 +119,11 @@ impl Feed {
         }
     }
 
+    /// Whether the first page of the journal is still to come.
+    pub(super) fn begins(&self) -> bool {
+        matches!(self.position, Position::Oldest { .. })
+    }
+
     /// The number behind which the filter in force decides.
     pub(super) fn place(&self) -> Seq {
         match self.position {

@@ -89,6 +89,25 @@ fn a_number_that_is_not_held_gets_a_gap_first() {
 }
 
 #[test]
+fn nothing_is_answered_before_a_gap_is_told() {
+    let server = TestServer::start();
+    server.publish(vec![created("a")]);
+    for _ in 0..20 {
+        let mut client = Client::raw(server.address);
+        let mut packet = handshake(server.address, "/ws?since=5", "").into_bytes();
+        packet.extend(masked(0x89, b"hello"));
+        packet.extend(masked(0x81, br#"{"action":"ping","id":1}"#));
+        client.send_raw(&packet);
+        client.expect_upgrade();
+        let first = client.frame();
+        assert!(
+            matches!(&first, Frame::Text(text) if text.contains(r#""type":"Gap""#)),
+            "{first:?}"
+        );
+    }
+}
+
+#[test]
 fn a_gap_with_nothing_retained_is_followed_by_what_comes() {
     let server = TestServer::start();
     let only = server.publish(vec![created("a")]);
