@@ -95,7 +95,6 @@ fn nothing_is_answered_before_a_gap_is_told() {
     for _ in 0..20 {
         let mut client = Client::raw(server.address);
         let mut packet = handshake(server.address, "/ws?since=5", "").into_bytes();
-        packet.extend(masked(0x89, b"hello"));
         packet.extend(masked(0x81, br#"{"action":"ping","id":1}"#));
         client.send_raw(&packet);
         client.expect_upgrade();
