@@ -10,6 +10,8 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Manifests<M> {
     folder: PathBuf,
+    /// Whether the folder is looked at again.
+    follows: bool,
     load: fn(&Path) -> Catalog<M>,
     held: Mutex<Held<M>>,
 }
@@ -32,15 +34,35 @@ impl<M: Manifest> Manifests<M> {
         };
         Self {
             folder,
+            follows: true,
             load,
+            held: Mutex::new(held),
+        }
+    }
+
+    /// What the folder holds now, for many questions that are to be answered alike: the folder is
+    /// not looked at again.
+    pub fn fixed(&self) -> Self {
+        let held = Held {
+            marks: Vec::new(),
+            catalog: self.current(),
+        };
+        Self {
+            folder: self.folder.clone(),
+            follows: false,
+            load: self.load,
             held: Mutex::new(held),
         }
     }
 
     /// What the folder holds now.
     pub fn current(&self) -> Arc<Catalog<M>> {
+        let lock = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.follows {
+            return Arc::clone(&lock().catalog);
+        }
         let marks = marks_of(&self.folder);
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock();
         if held.marks != marks {
             *held = Held {
                 catalog: Arc::new((self.load)(&self.folder)),
@@ -96,8 +118,10 @@ mod tests {
             "{:?}",
             manifests.current().problems()
         );
+        let fixed = manifests.fixed();
         write("Second");
         assert_eq!(name().as_deref(), Some("Second"));
+        assert_eq!(fixed.current().get("local").unwrap().name, "One");
         std::fs::remove_file(&file).unwrap();
         assert_eq!(name(), None);
     }

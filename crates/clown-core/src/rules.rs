@@ -47,6 +47,13 @@ impl Catalogue {
 }
 
 impl Rules for Catalogue {
+    fn fixed(&self) -> Arc<dyn Rules> {
+        Arc::new(Self {
+            agents: Arc::new(self.agents.fixed()),
+            providers: Arc::new(self.providers.fixed()),
+        })
+    }
+
     fn check(&self, definition: &Definition) -> Result<(), ProfileError> {
         let (agent, provider) = self.of(definition)?;
         if definition

@@ -241,7 +241,7 @@ impl Profiles {
         }
         self.settle_keys(&doubtful, Some(alias));
         self.lock_seen().remove(alias);
-        Ok(written?.map(|published| self.with_fault(published)))
+        Ok(written?.map(|published| self.with_fault(&*self.rules, published)))
     }
 
     fn write_and_commit(

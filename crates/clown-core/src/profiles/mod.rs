@@ -38,6 +38,8 @@ pub trait Rules: Debug + Send + Sync {
     fn check(&self, definition: &Definition) -> Result<(), ProfileError>;
     /// The model in effect: the profile's, else its provider's default, else its agent's.
     fn model_in_effect(&self, definition: &Definition) -> String;
+    /// The rules as they are now, for many questions: what they go by is looked at once.
+    fn fixed(&self) -> Arc<dyn Rules>;
 }
 
 /// The service.
@@ -99,16 +101,17 @@ impl Profiles {
     /// All profiles in `connection`'s view of the database.
     pub fn list_in(&self, connection: &Connection) -> Result<Vec<Profile>, StoreError> {
         let published = rows::list(connection)?;
+        let rules = self.rules.fixed();
         Ok(published
             .into_iter()
-            .map(|published| self.with_fault(published))
+            .map(|published| self.with_fault(&*rules, published))
             .collect())
     }
 
     /// One profile. A file that was never good is no profile yet: the error says what is wrong.
     pub fn get(&self, alias: &Alias) -> Result<Profile, ProfileError> {
         match self.store.read(|connection| rows::get(connection, alias))? {
-            Some(published) => Ok(self.with_fault(published)),
+            Some(published) => Ok(self.with_fault(&*self.rules, published)),
             None => Err(self.missing(alias)),
         }
     }
@@ -141,14 +144,14 @@ impl Profiles {
         &self.path
     }
 
-    fn with_fault(&self, published: Published) -> Profile {
+    fn with_fault(&self, rules: &dyn Rules, published: Published) -> Profile {
         let file = self
             .lock_faults()
             .profiles
             .get(&published.alias)
             .map(|broken| broken.fault.clone());
         let fault = file.or_else(|| {
-            let error = self.rules.check(&published.definition).err()?;
+            let error = rules.check(&published.definition).err()?;
             Some(Fault {
                 path: self.file(&published.alias),
                 place: None,

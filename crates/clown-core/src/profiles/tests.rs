@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 struct AnyAgent;
 
 impl Rules for AnyAgent {
+    fn fixed(&self) -> Arc<dyn Rules> {
+        Arc::new(Self)
+    }
+
     fn check(&self, definition: &Definition) -> Result<(), ProfileError> {
         if definition.agent_id == "nobody" {
             return Err(ProfileError::invalid(
