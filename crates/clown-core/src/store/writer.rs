@@ -9,7 +9,7 @@ use super::{StoreError, damage};
 use crate::Seq;
 use crate::bus::{Bus, Committed, Segment};
 use clown_events::{Envelope, Event, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// A transaction in the making. Use it as a [`rusqlite::Connection`], and publish what follows.
 #[derive(Debug)]
 pub struct Tx<'connection> {
-    transaction: Transaction<'connection>,
+    transaction: Open<'connection>,
     events: Vec<Event>,
     now: Timestamp,
 }
@@ -42,8 +42,41 @@ impl Deref for Tx<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.transaction
+        self.transaction.0
     }
+}
+
+/// A transaction that is open until it is committed; else it is undone. As rusqlite's own, but its
+/// statements are prepared once: to parse them is felt in a small commit.
+#[derive(Debug)]
+struct Open<'connection>(&'connection Connection);
+
+impl<'connection> Open<'connection> {
+    fn begin(connection: &'connection Connection) -> rusqlite::Result<Self> {
+        say(connection, "BEGIN IMMEDIATE")?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> rusqlite::Result<()> {
+        say(self.0, "COMMIT")
+    }
+
+    fn undo(self) -> rusqlite::Result<()> {
+        say(self.0, "ROLLBACK")
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // SQLite has done so itself when this fails.
+            let _ = say(self.0, "ROLLBACK");
+        }
+    }
+}
+
+fn say(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Takes work, and commits it.
@@ -246,11 +279,8 @@ impl Committer {
 
     /// Commits all `jobs` together, each undone on its own when it fails.
     fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut tx = Tx {
-            transaction,
+            transaction: Open::begin(&self.connection)?,
             events: Vec::new(),
             now: Timestamp::now(),
         };
@@ -258,7 +288,7 @@ impl Committer {
             // Undone with the transaction, there is nothing else in it.
             if !job.apply(&mut tx) {
                 // Fails when SQLite has done so already (as on a full disk), which must be told.
-                return Ok(tx.transaction.rollback()?);
+                return Ok(tx.transaction.undo()?);
             }
         } else {
             for job in jobs {
@@ -267,7 +297,7 @@ impl Committer {
         }
         let events = number(&mut self.next, std::mem::take(&mut tx.events), tx.now);
         let at = tx.now.unix_millis().max(self.last_at);
-        insert(&tx.transaction, &events, at)?;
+        insert(&tx, &events, at)?;
         tx.transaction.commit()?;
         self.last_at = at;
         if let Some(segment) = Segment::new(events) {
@@ -279,7 +309,6 @@ impl Committer {
 
 /// Does the work of one of several callers.
 fn apply_apart(job: &mut Box<dyn Job>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let say = |tx: &Tx<'_>, sql| tx.prepare_cached(sql)?.execute([]);
     say(tx, "SAVEPOINT job")?;
     let mark = tx.events.len();
     if !job.apply(tx) {
