@@ -81,7 +81,10 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> anyhow::Result<()> 
         report.target(
             "a filtered client's cost",
             "near nothing: ≤ 5% of a receiving one's CPU",
-            format!("{share:.1}%"),
+            match share > 0.0 {
+                true => format!("{share:.1}%"),
+                false => format!("none above the noise ({share:.1}%)"),
+            },
             share <= 5.0,
         );
     }
