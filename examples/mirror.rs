@@ -5,7 +5,7 @@
 //! between the two is lost. Where the daemon no longer has what is missing, a new snapshot is the
 //! new beginning.
 //!
-//! `cargo run -p clown-examples --bin mirror -- 127.0.0.1:8765`
+//! `cargo run -p clown-examples --bin clown-mirror -- 127.0.0.1:8765`
 
 use anyhow::Context as _;
 use clown_api::{RunState, State};

@@ -1,6 +1,6 @@
 //! Prints each event as it happens, and goes on when the daemon was away.
 //!
-//! `cargo run -p clown-examples --bin tail -- 127.0.0.1:8765`
+//! `cargo run -p clown-examples --bin clown-tail -- 127.0.0.1:8765`
 
 use anyhow::Context as _;
 use clown_client::{Discovery, EventStream, StreamItem, StreamOptions};

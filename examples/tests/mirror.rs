@@ -79,7 +79,7 @@ async fn send(socket: &mut Socket, kind: &str, data: &str, seq: u64) {
 #[tokio::test]
 async fn it_is_right_over_a_lost_connection_and_a_gap() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut mirror = Command::new(env!("CARGO_BIN_EXE_mirror"))
+    let mut mirror = Command::new(env!("CARGO_BIN_EXE_clown-mirror"))
         .arg(listener.local_addr().unwrap().to_string())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -73,6 +73,15 @@ impl Context {
         }
     }
 
+    /// The process that the daemon's own file names; none where the address was given.
+    pub(crate) fn pid_in_daemon_file(&self) -> Option<u32> {
+        if self.has_fixed_address() {
+            return None;
+        }
+        let file = self.discovery().daemon_file().ok()??;
+        Some(file.pid)
+    }
+
     /// Whether a daemon at a fixed address was asked for.
     pub(crate) fn has_fixed_address(&self) -> bool {
         self.address.is_some()

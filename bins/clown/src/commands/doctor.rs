@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::places::Places;
 use crate::table::printable;
 use anstyle::{AnsiColor, Style};
-use clown_api::{Agent, Daemon, Profile};
+use clown_api::{Agent, CatalogueProblem, Daemon, Profile};
 use clown_client::Client;
 use serde::Serialize;
 use std::fs;
@@ -59,6 +59,18 @@ impl Finding {
     }
 }
 
+/// What helps against a problem that the daemon tells of.
+fn what_to_do(problem: &CatalogueProblem) -> &'static str {
+    let name = problem.path.rsplit('/').next().unwrap_or_default();
+    match name {
+        "clown.db" => "make room on its disk, or let its owner write to it; no restart is needed",
+        _ if name.starts_with("clown.db-damaged") => {
+            "profiles were taken anew from their files; move that file away once you need nothing from it"
+        }
+        _ => "correct the file; the rest goes on working",
+    }
+}
+
 /// Checks the installation. Starts nothing and changes nothing; exits with 1 if something fails.
 pub(crate) async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
     let mut findings = vec![program(), path_of_this()];
@@ -68,12 +80,12 @@ pub(crate) async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
         Ok(daemon) => {
             findings.push(daemon_runs(&daemon));
             findings.push(version(&daemon));
-            findings.extend(daemon.problems.iter().map(|problem| {
-                Finding::fail(
-                    describe_problem(problem),
-                    "correct the file; the rest goes on working",
-                )
-            }));
+            findings.extend(
+                daemon
+                    .problems
+                    .iter()
+                    .map(|problem| Finding::fail(describe_problem(problem), what_to_do(problem))),
+            );
             findings.extend(asked(&client).await);
         }
         Err(error) if error.is_not_reachable() => {

@@ -155,3 +155,23 @@ fn a_profile_can_bring_a_variable_back() {
         ],
     );
 }
+
+#[test]
+fn keys_of_other_providers_and_the_daemons_token_reach_no_agent() {
+    for agent in ["claude", "codex", "gemini", "opencode"] {
+        let plan = Case::new().plan(agent, "self", |_| ()).unwrap();
+        for name in [
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_AUTH_TOKEN",
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "OPENAI_API_KEY",
+            "CODEX_API_KEY",
+            "OPENROUTER_API_KEY",
+            "GEMINI_API_KEY",
+            "GOOGLE_API_KEY",
+            "CLOWN_TOKEN",
+        ] {
+            assert_eq!(plan.env.get(name), Some(&None), "{agent}: {name}");
+        }
+    }
+}

@@ -244,10 +244,12 @@ impl Renderer<'_> {
         &self,
         input: &LaunchInput<'_>,
     ) -> Result<BTreeMap<String, Option<String>>, LaunchError> {
-        let mut env = BTreeMap::new();
+        // The daemon's token opens everything, keys too.
+        let mut env = BTreeMap::from([("CLOWN_TOKEN".to_owned(), None)]);
         for provider in input.providers {
             if let Some(key) = &provider.key {
                 env.insert(key.variable.clone(), None);
+                env.extend(key.also.iter().map(|name| (name.clone(), None)));
             }
         }
         for pattern in &self.agent.clears {

@@ -45,6 +45,9 @@ pub struct Endpoint {
 pub struct KeyManifest {
     /// The environment variable in which people usually keep it.
     pub variable: String,
+    /// Other variables in which people keep keys of it. None of them reaches an agent.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Whether nothing works without it.
     #[serde(default)]
     pub required: bool,

@@ -271,14 +271,20 @@ impl Committer {
         if let (Err(StoreError::Corrupt(_)), Some(path)) = (&committed, self.connection.path()) {
             damage::suspect(Path::new(path));
         }
-        *lock(&self.failing) = committed.clone().err();
+        match &committed {
+            Err(error) => *lock(&self.failing) = Some(error.clone()),
+            // Work that failed by itself has shown nothing about the database.
+            Ok(Wrote::Something) => *lock(&self.failing) = None,
+            Ok(Wrote::Nothing) => {}
+        }
+        let committed = committed.map(drop);
         for job in jobs {
             job.finish(committed.clone());
         }
     }
 
     /// Commits all `jobs` together, each undone on its own when it fails.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Wrote, StoreError> {
         let mut tx = Tx {
             transaction: Open::begin(&self.connection)?,
             events: Vec::new(),
@@ -288,7 +294,8 @@ impl Committer {
             // Undone with the transaction, there is nothing else in it.
             if !job.apply(&mut tx) {
                 // Fails when SQLite has done so already (as on a full disk), which must be told.
-                return Ok(tx.transaction.undo()?);
+                tx.transaction.undo()?;
+                return Ok(Wrote::Nothing);
             }
         } else {
             for job in jobs {
@@ -303,8 +310,15 @@ impl Committer {
         if let Some(segment) = Segment::new(events) {
             self.bus.append(segment);
         }
-        Ok(())
+        Ok(Wrote::Something)
     }
+}
+
+/// Whether a commit had anything to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrote {
+    Something,
+    Nothing,
 }
 
 /// Does the work of one of several callers.

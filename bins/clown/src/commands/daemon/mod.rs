@@ -149,46 +149,46 @@ pub(crate) fn describe_problem(problem: &CatalogueProblem) -> String {
 async fn stop(context: &Context) -> anyhow::Result<Option<u32>> {
     let client = context.client();
     let asked = async {
-        let daemon = client.daemon().await?;
+        let pid = match client.daemon().await {
+            Ok(daemon) => daemon.pid,
+            // One whose database is damaged cannot tell of itself, and stops all the same.
+            Err(error @ ClientError::Problem(_)) => context.pid_in_daemon_file().ok_or(error)?,
+            Err(error) => return Err(error),
+        };
         client.shutdown(&Shutdown::default()).await?;
-        Ok::<_, ClientError>(daemon)
+        Ok::<_, ClientError>(pid)
     };
-    let daemon = match asked.await {
-        Ok(daemon) => daemon,
+    let pid = match asked.await {
+        Ok(pid) => pid,
         Err(error) if error.is_not_reachable() => {
             context.output.told("No daemon runs.")?;
             return Ok(None);
         }
         Err(error) => return Err(anyhow::Error::new(error)),
     };
-    wait_until_gone(context, &client, &daemon).await?;
+    wait_until_gone(context, &client, pid).await?;
     context
         .output
-        .told(format_args!("Stopped the daemon (process {}).", daemon.pid))?;
-    Ok(Some(daemon.pid))
+        .told(format_args!("Stopped the daemon (process {pid})."))?;
+    Ok(Some(pid))
 }
 
-async fn wait_until_gone(
-    context: &Context,
-    client: &Client,
-    daemon: &Daemon,
-) -> anyhow::Result<()> {
+async fn wait_until_gone(context: &Context, client: &Client, pid: u32) -> anyhow::Result<()> {
     let deadline = Instant::now() + STOP_LIMIT;
     loop {
         let answers = match client.daemon().await {
-            Ok(now) => now.pid == daemon.pid,
+            Ok(now) => now.pid == pid,
             Err(_) => false,
         };
         // Its process holds the state folder's lock until its very end.
-        let lives = !context.has_fixed_address() && is_alive(daemon.pid);
+        let lives = !context.has_fixed_address() && is_alive(pid);
         if !answers && !lives {
             return Ok(());
         }
         if Instant::now() >= deadline {
             let text = format!(
-                "the daemon (process {}) was asked to stop and has not after {} s; \
+                "the daemon (process {pid}) was asked to stop and has not after {} s; \
                  `clown daemon logs` may say why",
-                daemon.pid,
                 STOP_LIMIT.as_secs()
             );
             return Err(Failure::new(FAILED, text).into());
