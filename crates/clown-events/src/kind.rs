@@ -80,6 +80,20 @@ impl EventKind {
         Self::DaemonShuttingDown,
     ];
 
+    /// Its place in [`EventKind::ALL`], for tables with an entry a kind. Not part of the wire.
+    ///
+    /// ```
+    /// use clown_events::EventKind;
+    ///
+    /// let mut seen = [0_u64; EventKind::ALL.len()];
+    /// seen[EventKind::ProxyError.index()] += 1;
+    /// assert_eq!(EventKind::ALL[EventKind::ProxyError.index()], EventKind::ProxyError);
+    /// ```
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// The `type` on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {

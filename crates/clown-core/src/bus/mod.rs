@@ -5,20 +5,27 @@
 //! the ring, whatever the number or the speed of the readers. One that has fallen behind the ring
 //! reads the journal until it has caught up.
 
+mod interest;
+mod listener;
 mod segment;
 
+pub use interest::Interest;
+pub use listener::Listener;
 pub use segment::{Committed, Entry, Segment, Slice};
 
 use crate::Seq;
+use listener::Listeners;
 use std::collections::VecDeque;
-use std::sync::{Arc, RwLock};
-use tokio::sync::watch;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-/// Recent segments, and the news that there is another one.
+/// Recent segments, and who waits for another one.
 #[derive(Debug)]
 pub struct Bus {
     ring: RwLock<Ring>,
-    head: watch::Sender<Seq>,
+    /// The ring's last number, for those who want no more than that.
+    head: AtomicU64,
+    listeners: Listeners,
 }
 
 #[derive(Debug)]
@@ -28,6 +35,8 @@ struct Ring {
     max_bytes: usize,
     /// Everything after this number is in the ring.
     floor: Seq,
+    /// The number of the last event.
+    last: Seq,
 }
 
 /// What a reader gets for its cursor.
@@ -47,38 +56,61 @@ impl Bus {
             bytes: 0,
             max_bytes,
             floor: last,
+            last,
         };
         Self {
             ring: RwLock::new(ring),
-            head: watch::Sender::new(last),
+            head: AtomicU64::new(last.0),
+            listeners: Listeners::default(),
         }
     }
 
     /// The number of the last committed event.
     pub fn head(&self) -> Seq {
-        *self.head.borrow()
+        Seq(self.head.load(Ordering::Acquire))
     }
 
-    /// Changes each time something is appended.
-    pub fn watch(&self) -> watch::Receiver<Seq> {
-        self.head.subscribe()
+    /// A reader that is woken by what is of interest to it. It begins awake.
+    pub fn listen(self: &Arc<Self>, interest: Interest) -> Listener {
+        Listener::new(Arc::clone(self), interest)
     }
 
     /// What follows `cursor`, up to about `max_bytes`.
     pub fn read_after(&self, cursor: Seq, max_bytes: usize) -> Read {
-        let ring = self
-            .ring
-            .read()
-            .unwrap_or_else(|poison| poison.into_inner());
-        if cursor < ring.floor {
+        self.ring().read_after(cursor, max_bytes)
+    }
+
+    /// Takes in what was just committed. Only the store's writer calls this, in commit order.
+    pub(crate) fn append(&self, segment: Segment) {
+        let (last, offer) = (segment.last(), segment.offer());
+        let before = {
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            let before = ring.last;
+            ring.push(segment);
+            self.listeners.mark(offer, before);
+            self.head.store(last.0, Ordering::Release);
+            before
+        };
+        // Without the ring's lock, which those who wake want.
+        self.listeners.wake(offer, before);
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    fn read_after(&self, cursor: Seq, max_bytes: usize) -> Read {
+        if cursor < self.floor {
             return Read::Behind;
         }
-        let first = ring
+        let first = self
             .segments
             .partition_point(|segment| segment.last() <= cursor);
         let mut bytes = 0;
         let mut slices = Vec::new();
-        for segment in ring.segments.range(first..) {
+        for segment in self.segments.range(first..) {
             if bytes >= max_bytes {
                 break;
             }
@@ -89,25 +121,17 @@ impl Bus {
         Read::Slices(slices)
     }
 
-    /// Takes in what was just committed. Only the store's writer calls this, in commit order.
-    pub(crate) fn append(&self, segment: Segment) {
-        let last = segment.last();
-        {
-            let mut ring = self
-                .ring
-                .write()
-                .unwrap_or_else(|poison| poison.into_inner());
-            ring.bytes += segment.bytes();
-            ring.segments.push_back(Arc::new(segment));
-            // The newest segment stays even when it alone is larger than the ring.
-            while ring.bytes > ring.max_bytes && ring.segments.len() > 1 {
-                if let Some(oldest) = ring.segments.pop_front() {
-                    ring.bytes -= oldest.bytes();
-                    ring.floor = oldest.last();
-                }
+    fn push(&mut self, segment: Segment) {
+        self.last = segment.last();
+        self.bytes += segment.bytes();
+        self.segments.push_back(Arc::new(segment));
+        // The newest segment stays even when it alone is larger than the ring.
+        while self.bytes > self.max_bytes && self.segments.len() > 1 {
+            if let Some(oldest) = self.segments.pop_front() {
+                self.bytes -= oldest.bytes();
+                self.floor = oldest.last();
             }
         }
-        self.head.send_replace(last);
     }
 }
 

@@ -1,3 +1,5 @@
+use super::Interest;
+use super::interest::Offer;
 use crate::Seq;
 use bytes::Bytes;
 use clown_events::EventKind;
@@ -25,8 +27,7 @@ pub struct Committed {
 #[derive(Debug)]
 pub struct Segment {
     entries: Box<[Entry]>,
-    /// The types among the entries, each once; `None` stands for all that this version does not know.
-    kinds: Box<[Option<EventKind>]>,
+    offer: Offer,
     plain: Bytes,
     sequenced: Bytes,
 }
@@ -55,13 +56,11 @@ impl Segment {
         let total: usize = events.iter().map(|event| event.json.len() + 4).sum();
         let mut plain = Vec::with_capacity(total);
         let mut sequenced = Vec::with_capacity(total + events.len() * 24);
-        let mut kinds = Vec::new();
+        let mut offer = Offer::default();
         let entries = events
             .into_iter()
             .map(|event| {
-                if !kinds.contains(&event.kind) {
-                    kinds.push(event.kind);
-                }
+                offer.add(event.kind, event.profile.as_deref());
                 append_frame(&mut plain, &event.json, &[]);
                 let seq_member = format!(",\"seq\":{}}}", event.seq);
                 let open = event.json.strip_suffix(b"}").unwrap_or(&event.json);
@@ -78,7 +77,7 @@ impl Segment {
             .collect();
         Some(Self {
             entries,
-            kinds: kinds.into(),
+            offer,
             plain: plain.into(),
             sequenced: sequenced.into(),
         })
@@ -87,6 +86,11 @@ impl Segment {
     /// The number of the last event.
     pub fn last(&self) -> Seq {
         self.entries.last().map_or(Seq::START, |entry| entry.seq)
+    }
+
+    /// What is among the events.
+    pub(super) fn offer(&self) -> Offer {
+        self.offer
     }
 
     /// How much memory the frames take.
@@ -135,10 +139,9 @@ impl Slice {
         &self.segment.entries[self.start..]
     }
 
-    /// Whether some event here may be of a type for which `takes` is true. It is asked of each type
-    /// once; whoever wants none of them need not look at the events.
-    pub fn may_hold(&self, takes: impl Fn(Option<EventKind>) -> bool) -> bool {
-        self.segment.kinds.iter().any(|kind| takes(*kind))
+    /// Whether some event here may be of interest. Where none is, the events need no look.
+    pub fn meets(&self, interest: Interest) -> bool {
+        interest.meets(self.segment.offer)
     }
 
     /// All frames without `seq`, ready for a socket.

@@ -3,15 +3,15 @@
 use super::form::Form;
 use super::outbox::Outbox;
 use clown_core::Seq;
-use clown_core::bus::{Entry, Read, Slice};
+use clown_core::bus::{Entry, Interest, Listener, Read, Slice};
 use clown_core::journal::{self, PAGE_EVENTS};
 use clown_core::store::{Store, StoreError};
 use clown_events::{ControlMessage, Filter};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Where a stream stands.
@@ -44,7 +44,8 @@ pub(super) struct Feed {
     /// The last event of a daemon that stops; nothing behind it is sent.
     last: Option<Seq>,
     source: Source,
-    news: watch::Receiver<Seq>,
+    interest: Interest,
+    listener: Listener,
     reading: Option<Reading>,
 }
 
@@ -104,6 +105,7 @@ impl Feed {
             Position::After(seq) => seq,
             Position::Oldest { .. } => Seq::START,
         };
+        let interest = Interest::of(&wanted.filter);
         Self {
             position: wanted.position,
             unfiltered: wanted.filter == Filter::all(),
@@ -113,7 +115,8 @@ impl Feed {
             cursor_due: Instant::now() + cursor_every,
             cursor_every,
             last: None,
-            news: source.store.bus().watch(),
+            listener: source.store.bus().listen(interest),
+            interest,
             source,
             reading: None,
         }
@@ -127,7 +130,7 @@ impl Feed {
     /// The number behind which the filter in force decides.
     pub(super) fn place(&self) -> Seq {
         match self.position {
-            Position::After(seq) => seq,
+            Position::After(seq) => self.listener.place(seq),
             Position::Oldest { .. } => Seq::START,
         }
     }
@@ -138,7 +141,21 @@ impl Feed {
 
     pub(super) fn set_filter(&mut self, filter: Filter) {
         self.unfiltered = filter == Filter::all();
+        self.interest = Interest::of(&filter);
         self.filter = filter;
+        let cursor = self.cursor();
+        let place = self.listener.set_interest(self.interest, cursor);
+        if let Position::After(_) = self.position {
+            self.position = Position::After(place);
+        }
+    }
+
+    /// The number of the last event that was looked at.
+    fn cursor(&self) -> Seq {
+        match self.position {
+            Position::After(seq) => seq,
+            Position::Oldest { .. } => Seq::START,
+        }
     }
 
     /// Lets the stream end behind `last`.
@@ -160,24 +177,16 @@ impl Feed {
             return Refill::Reading;
         }
         self.tell_place(outbox, now);
-        if self.last.is_some_and(|last| cursor >= last) {
+        if self.last.is_some_and(|last| self.place() >= last) {
             return Refill::Ended;
         }
-        // Marked as seen before the bus is read: what comes later wakes this stream.
-        self.news.mark_unchanged();
-        match self
-            .source
-            .store
-            .bus()
-            .read_after(cursor, self.source.batch_bytes)
-        {
+        match self.listener.read_after(cursor, self.source.batch_bytes) {
             Read::Behind => self.read_journal(),
-            Read::Slices(slices) if slices.is_empty() => Refill::CaughtUp,
             Read::Slices(slices) => {
                 for slice in &slices {
                     self.take(slice, outbox);
                 }
-                if self.last.is_none() && self.place() >= *self.news.borrow() {
+                if self.listener.rests() && self.last.is_none() {
                     Refill::CaughtUp
                 } else {
                     Refill::Moved
@@ -196,10 +205,7 @@ impl Feed {
                 Some(fetched)
             }
             None => {
-                if self.news.changed().await.is_err() {
-                    // The bus outlives its streams, which share the store.
-                    std::future::pending::<()>().await;
-                }
+                poll_fn(|context| self.listener.poll_news(context)).await;
                 None
             }
         }
@@ -223,7 +229,9 @@ impl Feed {
 
     /// When the client is to be told its place, if nothing else does so before.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (self.form.keeps_place() && self.reading.is_none() && self.place() > self.told)
+        // What goes by a filter wakes nobody, so such a client's place is looked at when it is time.
+        let may_grow_old = !self.unfiltered || self.cursor() > self.told;
+        (may_grow_old && self.form.keeps_place() && self.reading.is_none())
             .then_some(self.cursor_due)
     }
 
@@ -235,8 +243,7 @@ impl Feed {
             outbox.push(self.form.all(slice));
             return;
         }
-        // A type that this version does not know may be what the filter names.
-        if !slice.may_hold(|kind| kind.is_none_or(|kind| self.filter.takes_kind(kind))) {
+        if !slice.meets(self.interest) {
             return;
         }
         for (index, entry) in slice.entries().iter().enumerate() {
@@ -249,10 +256,16 @@ impl Feed {
 
     /// A client whose filter lets nothing through keeps a place that does not grow old.
     fn tell_place(&mut self, outbox: &mut Outbox, now: Instant) {
-        if self.deadline().is_some_and(|due| due <= now) {
-            self.told = self.place();
-            self.cursor_due = now + self.cursor_every;
-            outbox.push(self.frame(ControlMessage::Cursor {}));
+        if self.deadline().is_none_or(|due| due > now) {
+            return;
+        }
+        self.cursor_due = now + self.cursor_every;
+        let place = self.place();
+        if place > self.told {
+            self.told = place;
+            // Nothing behind it may be told as if it were before.
+            self.position = Position::After(place);
+            outbox.push(self.form.message(ControlMessage::Cursor {}, place));
         }
     }
 
