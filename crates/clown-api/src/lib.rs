@@ -21,9 +21,11 @@ mod history;
 mod problem;
 mod profile;
 mod provider;
+mod proxy;
 pub mod routes;
 mod run;
 mod state;
+mod usage;
 
 pub use agent::{Agent, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
@@ -31,8 +33,10 @@ pub use history::EventPage;
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
 pub use provider::{Endpoint, Provider};
+pub use proxy::{Proxy, ProxyState};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
+pub use usage::{ProfileUsage, UsageTotals};
 
 use serde::{Deserialize, Serialize};
 

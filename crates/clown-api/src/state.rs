@@ -1,4 +1,4 @@
-use crate::{Agent, Daemon, Profile, Provider, Run};
+use crate::{Agent, Daemon, Profile, Provider, Proxy, Run, UsageTotals};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub struct State {
     /// Runs that are not over, and the most recent that are.
     pub runs: Vec<Run>,
     /// Proxy instances.
-    pub proxies: Vec<Value>,
-    /// Usage; null while the daemon counts none.
-    pub usage: Option<Value>,
+    pub proxies: Vec<Proxy>,
+    /// What profiles have used; null from a daemon that counts none.
+    pub usage: Option<UsageTotals>,
 }

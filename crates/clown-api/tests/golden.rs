@@ -46,7 +46,9 @@ fn every_shape_is_as_its_file_says() {
     check::<Shutdown>(&["Shutdown", "Shutdown.empty"], &mut seen);
     check::<EventPage>(&["EventPage"], &mut seen);
     check::<List<Agent>>(&["List"], &mut seen);
-    check::<State>(&["State"], &mut seen);
+    check::<Proxy>(&["Proxy", "Proxy.stopped"], &mut seen);
+    check::<UsageTotals>(&["UsageTotals"], &mut seen);
+    check::<State>(&["State", "State.full"], &mut seen);
 
     let files: BTreeSet<String> = fs::read_dir(FOLDER)
         .unwrap()

@@ -7,10 +7,12 @@ use crate::launch::{self, LaunchError, LaunchInput, MergeError};
 use crate::manifests::Manifests;
 use crate::process::{self, ProcessIdentity};
 use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
+use crate::proxies::{Proxies, Proxy};
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
-use crate::{Alias, Seq, agents, files, providers};
+use crate::usage::{Total, Usage};
+use crate::{Alias, Seq, agents, files, providers, proxies, usage};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -49,6 +51,10 @@ pub struct Core {
     pub profiles: Arc<Profiles>,
     /// Runs.
     pub runs: Arc<Runs>,
+    /// What is known of proxy instances.
+    pub proxies: Proxies,
+    /// What profiles have used.
+    pub usage: Usage,
     environment: Environment,
     retention: Retention,
     watching: Mutex<Vec<Watching>>,
@@ -190,6 +196,10 @@ pub struct Snapshot {
     pub agents: Vec<AgentStatus>,
     /// Runs.
     pub runs: Vec<Run>,
+    /// Proxy instances, by profile.
+    pub proxies: Vec<Proxy>,
+    /// What profiles have used, by profile.
+    pub usage: Vec<Total>,
 }
 
 impl Core {
@@ -237,6 +247,8 @@ impl Core {
             Arc::clone(&store),
             settings.state_dir.join("runs"),
         )?);
+        let proxies = Proxies::new(Arc::clone(&store));
+        let usage = Usage::new(Arc::clone(&store));
         Ok(Self {
             store,
             keys,
@@ -244,6 +256,8 @@ impl Core {
             agents,
             profiles,
             runs,
+            proxies,
+            usage,
             environment: settings.environment.into_iter().collect(),
             retention: settings.retention,
             watching: Mutex::default(),
@@ -281,6 +295,8 @@ impl Core {
                 profiles: self.profiles.list_in(connection)?,
                 agents: self.agents.list_in(connection)?,
                 runs: self.runs.list_in(connection)?,
+                proxies: proxies::list_in(connection)?,
+                usage: usage::list_in(connection)?,
             })
         })
     }

@@ -15,10 +15,12 @@ pub mod manifests;
 pub mod process;
 pub mod profiles;
 pub mod providers;
+pub mod proxies;
 mod rules;
 pub mod runs;
 mod seq;
 pub mod store;
+pub mod usage;
 
 pub use alias::{Alias, InvalidAlias};
 pub use composition::{

@@ -67,7 +67,7 @@ impl Health {
         let looking = state.looking.get_or_insert_with(|| {
             always = thorough && due;
             let store = Arc::clone(store);
-            tokio::task::spawn_blocking(move || store.check_writable(always))
+            tokio::task::spawn_blocking(move || store.check(always))
         });
         let looked = tokio::time::timeout(ANSWER_WITHIN, looking).await;
         if always {

@@ -63,6 +63,7 @@ impl Finding {
 fn what_to_do(problem: &CatalogueProblem) -> &'static str {
     let name = problem.path.rsplit('/').next().unwrap_or_default();
     match name {
+        "clown.db" if problem.message.contains("damaged") => "`clown daemon restart`",
         "clown.db" => "make room on its disk, or let its owner write to it; no restart is needed",
         _ if name.starts_with("clown.db-damaged") => {
             "profiles were taken anew from their files; move that file away once you need nothing from it"

@@ -138,7 +138,7 @@ pub fn page(
     max_events: usize,
     max_bytes: usize,
 ) -> Result<Page, StoreError> {
-    let page = store.read(|connection| {
+    store.read(|connection| {
         let trimmed_to = trimmed_to(connection)?;
         let mut statement = connection.prepare_cached(
             "SELECT seq, type, profile, body FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2",
@@ -165,8 +165,7 @@ pub fn page(
             segment: Segment::new(events),
             trimmed_to,
         })
-    });
-    page.map_err(|error| store.suspect(error))
+    })
 }
 
 fn trimmed_to(connection: &Connection) -> Result<Seq, StoreError> {

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Beside the database, when a damage was met while it was open: the next start looks at all of it.
 const SUSPECT: &str = "-suspect";
@@ -34,7 +35,40 @@ fn quick_check(connection: &Connection, pragma: &str) -> Result<(), StoreError> 
     Err(rusqlite::Error::SqliteFailure(code, Some(said)).into())
 }
 
-/// Remembers that a damage was met, for the next start.
+/// Whether somebody has met a damage while the database is open. It is healed by a start alone.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// The file; a database in memory has none.
+    path: Option<PathBuf>,
+    met: OnceLock<StoreError>,
+}
+
+impl Damage {
+    pub(super) fn of(path: Option<&PathBuf>) -> Self {
+        Self {
+            path: path.cloned(),
+            met: OnceLock::new(),
+        }
+    }
+
+    /// The first that was met.
+    pub(super) fn met(&self) -> Option<StoreError> {
+        self.met.get().cloned()
+    }
+
+    /// Looks whether `outcome` tells of a damage, and remembers it, also for the next start.
+    pub(super) fn watch<T>(&self, outcome: &Result<T, StoreError>) {
+        if let Err(error @ StoreError::Corrupt(_)) = outcome
+            && self.met.set(error.clone()).is_ok()
+            && let Some(path) = &self.path
+        {
+            tracing::error!("{error}");
+            suspect(path);
+        }
+    }
+}
+
+/// Remembers for the next start that a damage was met.
 pub(super) fn suspect(path: &Path) {
     // Without it, the damage is met again.
     let _ = fs::write(beside(path, SUSPECT), b"");

@@ -16,6 +16,7 @@ pub use writer::Tx;
 use crate::Seq;
 use crate::bus::Bus;
 use checkpoint::Checkpointer;
+use damage::Damage;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,7 @@ pub struct Store {
     bus: Arc<Bus>,
     /// Why the last commit failed, if it did.
     failing: writer::Failing,
+    damage: Arc<Damage>,
     set_aside: Option<PathBuf>,
 }
 
@@ -103,6 +105,10 @@ impl Store {
         let last = schema::last_seq(&connection)?;
         let bus = Arc::new(Bus::new(last, settings.ring_bytes));
         let failing = Arc::default();
+        let damage = Arc::new(Damage::of(match &location {
+            Location::File(path) => Some(path),
+            Location::Memory(_) => None,
+        }));
         let (checkpoints, orders) = checkpoint::channel();
         let logs = matches!(location, Location::File(_));
         let writer = Arc::new(Writer::new(
@@ -110,6 +116,7 @@ impl Store {
             Arc::clone(&bus),
             last,
             Arc::clone(&failing),
+            Arc::clone(&damage),
             logs.then_some(checkpoints),
         )?);
         let checkpointer = match logs {
@@ -123,6 +130,7 @@ impl Store {
             readers: Mutex::new(Vec::new()),
             bus,
             failing,
+            damage,
             set_aside: None,
         })
     }
@@ -150,8 +158,12 @@ impl Store {
         self.writer.run(work)
     }
 
-    /// Whether the database can be written. When the last commit failed, or `always`, one is tried.
-    pub fn check_writable(&self, always: bool) -> Result<(), StoreError> {
+    /// Whether the database works: nobody has met a damage, and it can be written. When the last
+    /// commit failed, or `always`, one is tried.
+    pub fn check(&self, always: bool) -> Result<(), StoreError> {
+        if let Some(error) = self.damage.met() {
+            return Err(error);
+        }
         let failing = self
             .failing
             .lock()
@@ -171,24 +183,25 @@ impl Store {
         })
     }
 
-    /// Notes a damage that was met in use, for the next start, and hands the error on.
-    pub(crate) fn suspect(&self, error: StoreError) -> StoreError {
-        if let (StoreError::Corrupt(_), Location::File(path)) = (&error, &self.location) {
-            damage::suspect(path);
-        }
-        error
-    }
-
     /// Where a damaged database was moved when this one was opened.
     pub fn set_aside(&self) -> Option<&Path> {
         self.set_aside.as_deref()
     }
 
     /// Runs `work` on one consistent state of the database.
-    pub fn read<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
-    where
-        E: From<StoreError>,
-    {
+    pub fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let answer = self.read_unwatched(work);
+        self.damage.watch(&answer);
+        answer
+    }
+
+    fn read_unwatched<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let pooled = self.lock_readers().pop();
         let mut connection = match pooled {
             Some(connection) => connection,

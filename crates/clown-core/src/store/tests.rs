@@ -244,7 +244,7 @@ fn a_database_that_cannot_be_written_is_told_until_it_can() {
             Ok::<_, StoreError>(())
         })
     };
-    store.check_writable(true).unwrap();
+    store.check(true).unwrap();
     limit(1).unwrap();
     let before = store.head();
     let big = "x".repeat(200_000);
@@ -260,7 +260,7 @@ fn a_database_that_cannot_be_written_is_told_until_it_can() {
     );
     assert_eq!(events_after(&store, before), [] as [&str; 0]);
     limit(1_000_000).unwrap();
-    store.check_writable(false).unwrap();
+    store.check(false).unwrap();
     publish(&store, "again").unwrap();
 }
 
@@ -319,4 +319,35 @@ fn the_log_stays_bounded_while_many_commit_without_a_rest() {
             .map_err(StoreError::from)
     });
     assert_eq!(events.ok(), Some(200));
+}
+
+#[test]
+fn a_damage_that_a_reader_meets_is_told_at_once_and_healed_by_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    for number in 0..200 {
+        publish(&store, &format!("{number}-{}", "x".repeat(500))).unwrap();
+    }
+    drop(store);
+    // A page in the middle of the journal, which no start looks at.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 4_096 / 2 * 4_096;
+    for byte in &mut bytes[middle..middle + 4_096] {
+        *byte ^= 0x5a;
+    }
+    std::fs::write(&path, bytes).unwrap();
+
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    assert_eq!(store.set_aside(), None, "the start has not seen it");
+    store.check(false).unwrap();
+    let read = journal::page(&store, Seq::START, 1_000, usize::MAX);
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+    let told = store.check(false);
+    assert!(matches!(told, Err(StoreError::Corrupt(_))), "{told:?}");
+    drop(store);
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    let aside = store.set_aside().unwrap();
+    assert!(aside.to_string_lossy().contains("damaged"), "{aside:?}");
+    store.check(true).unwrap();
 }

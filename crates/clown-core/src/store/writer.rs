@@ -4,8 +4,9 @@
 //! without a change of threads. Whoever comes meanwhile hands its work in and waits; the next one
 //! commits all that waits, together.
 
+use super::StoreError;
 use super::checkpoint::Checkpoints;
-use super::{StoreError, damage};
+use super::damage::Damage;
 use crate::Seq;
 use crate::bus::{Bus, Committed, Segment};
 use clown_events::{Envelope, Event, Timestamp};
@@ -13,7 +14,6 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -106,6 +106,7 @@ impl Writer {
         bus: Arc<Bus>,
         last: Seq,
         failing: Failing,
+        damage: Arc<Damage>,
         checkpoints: Option<Checkpoints>,
     ) -> Result<Self, StoreError> {
         let last_at = connection
@@ -125,6 +126,7 @@ impl Writer {
             next: first_seq(last, SystemTime::now()),
             last_at,
             failing,
+            damage,
         };
         Ok(Self {
             waiting: Mutex::default(),
@@ -263,14 +265,13 @@ struct Committer {
     /// The greatest `at` in the journal: a clock that is set back must not break its order.
     last_at: i64,
     failing: Failing,
+    damage: Arc<Damage>,
 }
 
 impl Committer {
     fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let committed = self.commit(&mut jobs);
-        if let (Err(StoreError::Corrupt(_)), Some(path)) = (&committed, self.connection.path()) {
-            damage::suspect(Path::new(path));
-        }
+        self.damage.watch(&committed);
         match &committed {
             Err(error) => *lock(&self.failing) = Some(error.clone()),
             // Work that failed by itself has shown nothing about the database.

@@ -50,6 +50,8 @@ pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Bod
             profiles,
             agents,
             runs,
+            proxies,
+            usage,
         } = snapshot;
         let agents = agents
             .into_iter()
@@ -66,8 +68,8 @@ pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Bod
             providers: resource::providers(&core),
             registry: None,
             runs: resource::recent_runs(runs),
-            proxies: Vec::new(),
-            usage: None,
+            proxies: proxies.into_iter().map(resource::proxy).collect(),
+            usage: Some(resource::usage(usage)),
         };
         Ok(json_response(StatusCode::OK, &state))
     })

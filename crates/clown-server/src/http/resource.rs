@@ -1,13 +1,14 @@
 //! From what the domain knows to what the contract says.
 
 use clown_api::{
-    Agent, CatalogueProblem, Endpoint, KeyStatus, Profile, ProfileFault, Provider, Run, RunState,
+    Agent, CatalogueProblem, Endpoint, KeyStatus, Profile, ProfileFault, ProfileUsage, Provider,
+    Proxy, ProxyState, Run, RunState, UsageTotals,
 };
 use clown_core::agents::AgentStatus;
 use clown_core::keys::{KeyPlace, KeySource};
 use clown_core::providers::ProviderManifest;
 use clown_core::store::StoreError;
-use clown_core::{Alias, Core, profiles, runs};
+use clown_core::{Alias, Core, profiles, proxies, runs, usage};
 use std::path::Path;
 
 /// How many runs that are over are told.
@@ -142,6 +143,33 @@ pub(super) fn recent_runs(runs: Vec<runs::Run>) -> Vec<Run> {
         run.state.is_open() || over <= RECENT_RUNS
     });
     told.map(run).collect()
+}
+
+pub(super) fn proxy(proxy: proxies::Proxy) -> Proxy {
+    Proxy {
+        profile: proxy.profile.to_string(),
+        state: match proxy.instance {
+            Some(_) => ProxyState::Running,
+            None => ProxyState::Stopped,
+        },
+        port: proxy.instance.map(|instance| instance.port),
+        pid: proxy.instance.map(|instance| instance.pid),
+        exit_code: proxy.exit_code,
+        error: proxy.error,
+        started_at: proxy.started_at,
+        stopped_at: proxy.stopped_at,
+    }
+}
+
+pub(super) fn usage(totals: Vec<usage::Total>) -> UsageTotals {
+    let total = |total: usage::Total| ProfileUsage {
+        profile: total.profile.to_string(),
+        tokens: total.tokens,
+        cost: total.cost,
+    };
+    UsageTotals {
+        profiles: totals.into_iter().map(total).collect(),
+    }
 }
 
 /// What is wrong with files that people own, and with the database.

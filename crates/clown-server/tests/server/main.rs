@@ -10,6 +10,7 @@ mod client;
 mod framing;
 mod health;
 mod http;
+mod model;
 mod resources;
 mod server_sent;
 mod stream;

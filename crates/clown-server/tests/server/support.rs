@@ -15,6 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct TestServer {
     pub address: SocketAddr,
+    pub core: Arc<Core>,
     pub store: Arc<Store>,
     pub observer: Observer,
     stop: Option<oneshot::Sender<Seq>>,
@@ -71,6 +72,7 @@ impl TestServer {
         });
         Self {
             address,
+            core,
             store,
             observer,
             stop: Some(stop),
