@@ -8,7 +8,7 @@ pub(crate) struct Flags {
     #[command(subcommand)]
     pub(crate) serve: Option<Serve>,
 
-    /// Only these scenarios (burst, fanout, filtered, idle, commit, latency, replay, state)
+    /// Only these scenarios (burst, fanout, filtered, stalled, idle, commit, latency, replay, state)
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 

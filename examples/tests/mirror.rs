@@ -64,7 +64,7 @@ async fn stream(listener: &TcpListener, since: u64) -> Socket {
     let socket = accept_hdr_async(accept(listener).await, callback)
         .await
         .unwrap();
-    let expected = format!("/ws?events=ProfileStarted,ProfileStopped&since={since}");
+    let expected = format!("/ws?since={since}");
     assert_eq!(target, expected);
     socket
 }
@@ -92,40 +92,40 @@ async fn it_is_right_over_a_lost_connection_and_a_gap() {
     };
 
     state(&listener, Some((10, &["work"]))).await;
-    assert_eq!(line().await, "1 running, work: 1");
+    assert_eq!(line().await, "10: running work");
     let mut socket = stream(&listener, 10).await;
-    send(
-        &mut socket,
-        "ProfileStarted",
-        r#"{"alias":"home","pid":8}"#,
-        11,
-    )
-    .await;
-    assert_eq!(line().await, "2 running, home: 1, work: 1");
-    drop(socket);
-
-    let mut socket = stream(&listener, 11).await;
+    let started = r#"{"alias":"home","pid":8}"#;
+    send(&mut socket, "ProfileStarted", started, 11).await;
+    send(&mut socket, "ProfileStarted", started, 12).await;
+    // Asked once: this reflects both.
+    state(&listener, Some((12, &["home", "work"]))).await;
+    assert_eq!(line().await, "12: running home, work");
     let stopped = r#"{"alias":"home","exit_code":0,"runtime_secs":1}"#;
-    send(&mut socket, "ProfileStopped", stopped, 12).await;
-    assert_eq!(line().await, "1 running, work: 1");
+    send(&mut socket, "ProfileStopped", stopped, 13).await;
+    state(&listener, Some((13, &["work"]))).await;
+    assert_eq!(line().await, "13: running work");
     drop(socket);
 
-    // Another journal: what runs now is asked for, as often as it takes.
-    let mut socket = stream(&listener, 12).await;
-    let gap = r#"{"since":12,"oldest":3,"latest":4}"#;
-    send(&mut socket, "Gap", gap, 2).await;
-    send(
-        &mut socket,
-        "ProfileStarted",
-        r#"{"alias":"lab","pid":9}"#,
-        3,
-    )
-    .await;
+    // The connection alone is another one; nothing has happened.
+    let mut socket = stream(&listener, 13).await;
+    send(&mut socket, "ProfileStopped", stopped, 14).await;
+    // A daemon that is on its way out answers nothing: it is asked again.
     state(&listener, None).await;
+    state(&listener, Some((14, &[]))).await;
+    assert_eq!(line().await, "14: running ");
+    drop(socket);
+
+    // Another journal: what is true now is asked for.
+    let mut socket = stream(&listener, 14).await;
+    let gap = r#"{"since":14,"oldest":3,"latest":4}"#;
+    send(&mut socket, "Gap", gap, 2).await;
     state(&listener, Some((4, &["lab", "lab"]))).await;
-    assert_eq!(line().await, "2 running, lab: 2");
-    let mut socket = stream(&listener, 4).await;
-    let stopped = r#"{"alias":"lab","exit_code":0,"runtime_secs":1}"#;
+    assert_eq!(line().await, "4: running lab, lab");
+    let started = r#"{"alias":"lab","pid":9}"#;
+    // Of before that: passed over.
+    send(&mut socket, "ProfileStarted", started, 3).await;
+    send(&mut socket, "ProfileStarted", started, 4).await;
     send(&mut socket, "ProfileStopped", stopped, 5).await;
-    assert_eq!(line().await, "1 running, lab: 1");
+    state(&listener, Some((5, &["lab"]))).await;
+    assert_eq!(line().await, "5: running lab");
 }

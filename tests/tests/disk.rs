@@ -6,7 +6,7 @@
 #![cfg(target_os = "linux")]
 
 use clown_tests::{Stream, World, binaries, cannot_run, request, wait_for};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, geteuid, kill_process, prlimit};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -96,6 +96,62 @@ impl SmallDisk {
     fn ended(&mut self) -> ExitStatus {
         wait_for("the daemon's end", || self.process.try_wait().unwrap())
     }
+}
+
+/// Writes that fail for another reason than room, as on a disk with errors: here, a limit on the
+/// length of the daemon's files.
+#[test]
+fn a_database_that_cannot_be_written_is_told_and_outlived() {
+    let world = World::with_agent("exit 0");
+    let address = world.address();
+    let pid = Pid::from_raw(i32::try_from(world.daemon_pid()).unwrap()).unwrap();
+    let limit_files_to = |bytes: Option<u64>| {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Some(pid), Resource::Fsize, limit).unwrap();
+    };
+    let create = |alias: &str| {
+        let body = json!({"alias": alias, "agent_id": "claude"});
+        request(address, "POST", "/api/v1/profiles", Some(&body))
+    };
+    let get = |path: &str| request(address, "GET", path, None).json();
+    assert_eq!(create("before").status, 201);
+    let mut stream = Stream::connect(address, "?since=0");
+    stream.until("ProfileCreated");
+
+    // Enough for a profile's file, and for no page of the database.
+    limit_files_to(Some(1_024));
+    let answer = create("refused");
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["code"], "database_unwritable", "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("nothing was changed") && detail.contains("permissions"),
+        "{detail}"
+    );
+    assert!(
+        !world.profile_file("refused").exists(),
+        "a refused command has left a file"
+    );
+    assert_eq!(get("/healthz")["status"], "degraded");
+    let doctor = world.clown(&["doctor"]).output().unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert_eq!(doctor.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot be written"), "{said}");
+    // What needs no writing goes on, also for those who come now.
+    assert_eq!(get("/api/v1/profiles")["items"][0]["alias"], "before");
+    Stream::connect(address, "?since=0").until("ProfileCreated");
+
+    limit_files_to(None);
+    wait_for("a healthy daemon", || {
+        (get("/healthz")["status"] == "ok").then_some(())
+    });
+    assert_eq!(create("after").status, 201);
+    let told = stream.until("ProfileCreated").pop().unwrap();
+    assert_eq!(told["data"]["alias"], "after");
 }
 
 impl Drop for SmallDisk {

@@ -7,6 +7,7 @@ mod filtered;
 mod idle;
 mod latency;
 mod replay;
+mod stalled;
 mod state;
 
 use crate::flags::Flags;
@@ -23,10 +24,11 @@ use tempfile::TempDir;
 
 type Scenario = fn(&Bench<'_>, &mut Report) -> anyhow::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("burst", burst::run),
     ("fanout", fanout::run),
     ("filtered", filtered::run),
+    ("stalled", stalled::run),
     ("idle", idle::run),
     ("commit", commit::run),
     ("latency", latency::run),

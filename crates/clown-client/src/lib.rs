@@ -8,6 +8,7 @@ mod discovery;
 mod error;
 mod history;
 mod liveness;
+mod mirror;
 mod peer;
 mod query;
 mod request;
@@ -19,6 +20,7 @@ pub use client::Client;
 pub use discovery::{DaemonAddress, Discovery, DiscoveryError};
 pub use error::ClientError;
 pub use history::{EventQuery, HistoryPage};
+pub use mirror::Mirror;
 pub use since::{ParseSinceError, Since};
 pub use stream::{
     DisconnectReason, EventStream, Gap, Received, StreamItem, StreamOptions, Unreadable,

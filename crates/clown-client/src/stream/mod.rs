@@ -158,7 +158,7 @@ impl fmt::Debug for EventStream {
 }
 
 /// Whether asking the same again would be answered the same.
-fn is_final(error: &ClientError) -> bool {
+pub(crate) fn is_final(error: &ClientError) -> bool {
     const BUSY: [u16; 2] = [408, 429];
     match error {
         ClientError::Problem(problem) => {

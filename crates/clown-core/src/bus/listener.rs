@@ -6,7 +6,7 @@ use crate::Seq;
 use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
+use std::task::Context;
 
 /// A reader of the bus that waits for what is of interest to it. While it waits, everything else
 /// goes by without it: to a reader of other events, a commit costs a comparison.
@@ -60,6 +60,13 @@ impl Listeners {
             if waiting.shared.state.load(Ordering::Relaxed) == before.0 {
                 waiting.shared.waker.wake();
             }
+        }
+    }
+
+    /// Wakes them all.
+    pub(super) fn wake_all(&self) {
+        for waiting in self.read().iter() {
+            waiting.shared.waker.wake();
         }
     }
 
@@ -136,15 +143,10 @@ impl Listener {
         self.shared.state.load(Ordering::Acquire) == RESTING
     }
 
-    /// Ready as soon as there is something to read.
-    pub fn poll_news(&self, context: &mut Context<'_>) -> Poll<()> {
-        // Before the look, so that what comes between wakes this.
+    /// Lets a task be woken when this no longer rests, and by [`Bus::wake_all`]. To be called before
+    /// looking whether it does, so that what comes between wakes the task.
+    pub fn register(&self, context: &Context<'_>) {
         self.shared.waker.register(context.waker());
-        if self.rests() {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
     }
 
     /// As [`Listener::place`], while the ring's last number is `last`.

@@ -1,7 +1,6 @@
 use super::super::{Committed, Segment};
 use super::*;
 use clown_events::{EventKind, Filter};
-use std::pin::pin;
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -16,9 +15,12 @@ impl Wake for Unpark {
 /// Waits as a task does: asleep until it is woken.
 fn wait(listener: &Listener) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut news = pin!(std::future::poll_fn(|context| listener.poll_news(context)));
-    let mut context = Context::from_waker(&waker);
-    while news.as_mut().poll(&mut context).is_pending() {
+    let context = Context::from_waker(&waker);
+    loop {
+        listener.register(&context);
+        if !listener.rests() {
+            return;
+        }
         thread::park();
     }
 }

@@ -95,6 +95,11 @@ impl Bus {
         self.listeners.wake(offer, before);
     }
 
+    /// Wakes every listener's task, for a reason that is not an event.
+    pub fn wake_all(&self) {
+        self.listeners.wake_all();
+    }
+
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,9 +10,11 @@ use super::socket::Socket;
 use super::unacknowledged::unacknowledged;
 use super::{Stop, answer};
 use crate::settings::Limits;
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -228,24 +230,33 @@ impl Connection {
         feed: bool,
         deadline: Instant,
     ) -> Option<Result<Fetched, Fault>> {
-        let interest = match (read, self.outbox.is_empty()) {
-            (true, true) => Interest::READABLE,
-            (true, false) => Interest::READABLE | Interest::WRITABLE,
-            (false, _) => Interest::WRITABLE,
-        };
         let sends = !self.outbox.is_empty();
         // A timer that fires too early does no harm, and to set it anew each time costs more.
         if self.timer.deadline() > deadline || self.timer.is_elapsed() {
             self.timer.as_mut().reset(deadline);
         }
-        tokio::select! {
-            fetched = self.feed.ready(), if feed => fetched,
-            // An error shows again, and in more detail, when the socket is read or written.
-            _ = self.socket.get_ref().stream().ready(interest), if read || sends => None,
+        // By hand: what waits is the same each time, and is not to be set up anew for each event.
+        poll_fn(|context| {
+            // Also where events have to wait, since the order to stop wakes the same way.
+            self.feed.register(context);
+            if feed && let Poll::Ready(fetched) = self.feed.poll_ready(context) {
+                return Poll::Ready(fetched);
+            }
             // The sender is gone only when the server is, which ends this task too.
-            _ = self.stop.changed(), if self.stop_by.is_none() => None,
-            () = &mut self.timer => None,
-        }
+            let stops = self.stop_by.is_none() && self.stop.has_changed().unwrap_or(false);
+            let stream = self.socket.get_ref().stream();
+            // An error shows again, and in more detail, when the socket is read or written.
+            let woken = stops
+                || (read && stream.poll_read_ready(context).is_ready())
+                || (sends && stream.poll_write_ready(context).is_ready())
+                || self.timer.as_mut().poll(context).is_ready();
+            if woken {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     fn take_page(&mut self, fetched: Result<Fetched, Fault>) {

@@ -10,6 +10,7 @@ use clown_events::{ControlMessage, Filter};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -195,20 +196,35 @@ impl Feed {
         }
     }
 
-    /// Waits for something to do after [`Refill::CaughtUp`] or [`Refill::Reading`]. May be dropped
-    /// and called again.
-    pub(super) async fn ready(&mut self) -> Option<Result<Fetched, Fault>> {
+    /// Lets the task be woken by what [`Feed::poll_ready`] waits for, and by the bus for any reason.
+    pub(super) fn register(&self, context: &Context<'_>) {
+        self.listener.register(context);
+    }
+
+    /// Ready when there is something to do after [`Refill::CaughtUp`] or [`Refill::Reading`], for a
+    /// task that is registered.
+    pub(super) fn poll_ready(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Fetched, Fault>>> {
         match &mut self.reading {
             Some(reading) => {
-                let fetched = reading.await;
+                let fetched = ready!(reading.as_mut().poll(context));
                 self.reading = None;
-                Some(fetched)
+                Poll::Ready(Some(fetched))
             }
-            None => {
-                poll_fn(|context| self.listener.poll_news(context)).await;
-                None
-            }
+            None if self.listener.rests() => Poll::Pending,
+            None => Poll::Ready(None),
         }
+    }
+
+    /// The same, registered.
+    pub(super) async fn ready(&mut self) -> Option<Result<Fetched, Fault>> {
+        poll_fn(|context| {
+            self.register(context);
+            self.poll_ready(context)
+        })
+        .await
     }
 
     /// Takes in a page that [`Feed::ready`] gave.

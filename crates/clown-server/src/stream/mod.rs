@@ -88,6 +88,8 @@ impl Streams {
     /// Lets every stream send what is committed, then ends it; waits until all have ended.
     pub(crate) async fn stop(&self, stop: Stop) {
         self.stop.send_replace(Some(stop));
+        // Those that wait for other events too.
+        self.source.store.bus().wake_all();
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         // Streams end by themselves at the deadline; this is the proof against one that does not.
         let deadline = stop.until + self.limits.close_within;
