@@ -3,6 +3,7 @@ use super::*;
 use clown_events::{EventKind, Filter};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 struct Unpark(Thread);
 
@@ -16,12 +17,14 @@ impl Wake for Unpark {
 fn wait(listener: &Listener) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let context = Context::from_waker(&waker);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         listener.register(&context);
         if !listener.rests() {
             return;
         }
-        thread::park();
+        assert!(Instant::now() < deadline, "nobody has woken this listener");
+        thread::park_timeout(Duration::from_secs(20));
     }
 }
 
