@@ -4,9 +4,11 @@ use super::interest::Offer;
 use super::{Bus, Interest, Read};
 use crate::Seq;
 use futures_util::task::AtomicWaker;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::task::Context;
+use std::time::{Duration, Instant};
 
 /// A reader of the bus that waits for what is of interest to it. While it waits, everything else
 /// goes by without it: to a reader of other events, a commit costs a comparison.
@@ -23,6 +25,7 @@ struct Shared {
     /// written with a lock of the ring held: by the listener for reading, by the bus for writing.
     state: AtomicU64,
     waker: AtomicWaker,
+    deliver: OnceLock<Weak<dyn Deliver>>,
     /// Its place among all.
     place: AtomicUsize,
 }
@@ -32,9 +35,57 @@ const AWAKE: u64 = u64::MAX - 1;
 /// It has everything that was of interest so far, and waits. No number is as great.
 const RESTING: u64 = u64::MAX;
 
+/// A reader that can take a little news at once, on the thread that has committed it: that saves the
+/// way over another thread, which is longer than the news itself.
+pub trait Deliver: Debug + Send + Sync {
+    /// Reads on, or has somebody read on soon. Must not wait for anything or anybody.
+    fn deliver(&self);
+}
+
+/// Where to say who delivers, once that is there.
+#[derive(Debug)]
+pub struct Hook(Arc<Shared>);
+
+impl Hook {
+    /// News go to `deliver` from now on, for as long as it is there. The first call counts.
+    pub fn set(self, deliver: Weak<dyn Deliver>) {
+        // Fails at a second call, which there is not: a listener has one owner.
+        let _ = self.0.deliver.set(deliver);
+    }
+}
+
+/// Beyond so many, listeners are woken, and first: other threads then tell them meanwhile.
+const AT_ONCE_LISTENERS: usize = 64;
+
+/// More bytes are told by waking: several threads get through with that sooner than the one that
+/// has committed.
+const AT_ONCE_BYTES: usize = 16 << 10;
+
+/// Commits that follow each other faster are told by waking, too: readers then take several at a
+/// time, and whoever commits does not wait for each to be written.
+const QUIET: Duration = Duration::from_micros(75);
+
 /// All listeners of a bus.
-#[derive(Debug, Default)]
-pub(super) struct Listeners(RwLock<Vec<Waiting>>);
+#[derive(Debug)]
+pub(super) struct Listeners {
+    all: RwLock<Vec<Waiting>>,
+    /// Some thread delivers.
+    delivering: AtomicBool,
+    made_at: Instant,
+    /// When something was last told, in nanoseconds since that.
+    told_at: AtomicU64,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self {
+            all: RwLock::default(),
+            delivering: AtomicBool::new(false),
+            made_at: Instant::now(),
+            told_at: AtomicU64::new(0),
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -54,13 +105,53 @@ impl Listeners {
         }
     }
 
-    /// Wakes those that were marked so.
-    pub(super) fn wake(&self, offer: Offer, before: Seq) {
-        for waiting in self.read().iter().filter(|each| each.interest.meets(offer)) {
-            if waiting.shared.state.load(Ordering::Relaxed) == before.0 {
+    /// Tells those that were marked so.
+    pub(super) fn tell(&self, offer: Offer, before: Seq, bytes: usize) {
+        let now = self.nanos();
+        let quiet = u128::from(now - self.told_at.load(Ordering::Relaxed).min(now));
+        let at_once = bytes <= AT_ONCE_BYTES
+            && quiet >= QUIET.as_nanos()
+            && !self.delivering.swap(true, Ordering::Acquire);
+        if at_once {
+            self.deliver(offer, before);
+            self.delivering.store(false, Ordering::Release);
+        } else {
+            self.wake(offer, before);
+        }
+        self.told_at.store(self.nanos(), Ordering::Relaxed);
+    }
+
+    fn deliver(&self, offer: Offer, before: Seq) {
+        let mut at_once = Vec::new();
+        for waiting in self.read().iter() {
+            if !waiting.is_marked(offer, before) {
+                continue;
+            }
+            // Asked for only where it is kept: it must not go while the lock is held.
+            if at_once.len() < AT_ONCE_LISTENERS
+                && let Some(deliver) = waiting.shared.deliver.get().and_then(Weak::upgrade)
+            {
+                at_once.push(deliver);
+            } else {
                 waiting.shared.waker.wake();
             }
         }
+        // Without the lock: who is delivered to may listen to something else, or leave.
+        for deliver in at_once {
+            deliver.deliver();
+        }
+    }
+
+    fn wake(&self, offer: Offer, before: Seq) {
+        for waiting in self.read().iter() {
+            if waiting.is_marked(offer, before) {
+                waiting.shared.waker.wake();
+            }
+        }
+    }
+
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.made_at.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Wakes them all.
@@ -71,11 +162,17 @@ impl Listeners {
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Waiting>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.all.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Vec<Waiting>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.all.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_marked(&self, offer: Offer, before: Seq) -> bool {
+        self.interest.meets(offer) && self.shared.state.load(Ordering::Relaxed) == before.0
     }
 }
 
@@ -84,6 +181,7 @@ impl Listener {
         let shared = Arc::new(Shared {
             state: AtomicU64::new(AWAKE),
             waker: AtomicWaker::new(),
+            deliver: OnceLock::new(),
             place: AtomicUsize::new(0),
         });
         {
@@ -136,6 +234,11 @@ impl Listener {
         all[self.shared.place.load(Ordering::Relaxed)].interest = interest;
         self.set(AWAKE);
         place
+    }
+
+    /// For whoever will deliver to this listener's reader.
+    pub fn hook(&self) -> Hook {
+        Hook(Arc::clone(&self.shared))
     }
 
     /// Whether everything of interest has been read.

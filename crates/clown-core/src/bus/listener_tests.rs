@@ -46,7 +46,7 @@ fn event(seq: u64) -> Committed {
     }
 }
 
-fn append(bus: &Bus, numbers: impl Iterator<Item = u64>) {
+fn append(bus: &Arc<Bus>, numbers: impl Iterator<Item = u64>) {
     bus.append(Segment::new(numbers.map(event).collect()).unwrap());
 }
 
@@ -182,4 +182,55 @@ fn no_listener_misses_anything_while_others_come_and_go() {
         }
     });
     assert!(bus.listeners.read().is_empty(), "all have left");
+}
+
+/// Counts what is delivered, as a reader that reads at once.
+#[derive(Debug)]
+struct Counter(AtomicUsize);
+
+impl Deliver for Counter {
+    fn deliver(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_little_is_delivered_at_once_and_much_or_often_by_waking() {
+    let bus = Arc::new(Bus::new(Seq(0), 1 << 20));
+    let listener = bus.listen(Interest::ALL);
+    let counter = Arc::new(Counter(AtomicUsize::new(0)));
+    let deliver: Weak<Counter> = Arc::downgrade(&counter);
+    listener.hook().set(deliver);
+    let mut cursor = Seq(0);
+    let mut rest = |count: usize| {
+        take(&listener, &mut cursor, &Filter::all(), &mut Vec::new());
+        assert!(listener.rests());
+        assert_eq!(counter.0.load(Ordering::Relaxed), count);
+    };
+    let quiet = || {
+        let until = Instant::now() + QUIET;
+        while Instant::now() < until {
+            thread::yield_now();
+        }
+    };
+    rest(0);
+    quiet();
+    append(&bus, [1].into_iter());
+    rest(1);
+    quiet();
+    let mut large = event(2);
+    large.json = vec![b' '; AT_ONCE_BYTES];
+    bus.append(Segment::new(vec![large]).unwrap());
+    rest(1);
+    quiet();
+    // Told behind the lock of whoever commits; what was read meanwhile is not told again.
+    let news = bus.append(Segment::new(vec![event(3)]).unwrap());
+    rest(1);
+    drop(news);
+    rest(1);
+    // One that is gone is passed over.
+    quiet();
+    drop(counter);
+    append(&bus, [4].into_iter());
+    assert!(!listener.rests());
 }

@@ -10,10 +10,11 @@ mod listener;
 mod segment;
 
 pub use interest::Interest;
-pub use listener::Listener;
+pub use listener::{Deliver, Hook, Listener};
 pub use segment::{Committed, Entry, Segment, Slice};
 
 use crate::Seq;
+use interest::Offer;
 use listener::Listeners;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,19 +81,21 @@ impl Bus {
         self.ring().read_after(cursor, max_bytes)
     }
 
-    /// Takes in what was just committed. Only the store's writer calls this, in commit order.
-    pub(crate) fn append(&self, segment: Segment) {
-        let (last, offer) = (segment.last(), segment.offer());
-        let before = {
-            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-            let before = ring.last;
-            ring.push(segment);
-            self.listeners.mark(offer, before);
-            self.head.store(last.0, Ordering::Release);
-            before
-        };
-        // Without the ring's lock, which those who wake want.
-        self.listeners.wake(offer, before);
+    /// Takes in what was just committed. Only the store's writer calls this, in commit order. Who
+    /// waits for it hears of it when the answer is dropped, which may be behind the writer's locks.
+    pub(crate) fn append(self: &Arc<Self>, segment: Segment) -> News {
+        let (last, offer, bytes) = (segment.last(), segment.offer(), segment.bytes());
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        let before = ring.last;
+        ring.push(segment);
+        self.listeners.mark(offer, before);
+        self.head.store(last.0, Ordering::Release);
+        News {
+            bus: Arc::clone(self),
+            offer,
+            before,
+            bytes,
+        }
     }
 
     /// Wakes every listener's task, for a reason that is not an event.
@@ -137,6 +140,22 @@ impl Ring {
                 self.floor = oldest.last();
             }
         }
+    }
+}
+
+/// Something is in the ring, and those whom it concerns do not know yet. They do once this is
+/// dropped, however that comes.
+#[derive(Debug)]
+pub(crate) struct News {
+    bus: Arc<Bus>,
+    offer: Offer,
+    before: Seq,
+    bytes: usize,
+}
+
+impl Drop for News {
+    fn drop(&mut self) {
+        self.bus.listeners.tell(self.offer, self.before, self.bytes);
     }
 }
 

@@ -28,7 +28,7 @@ fn numbers(read: Read) -> Option<Vec<u64>> {
 
 #[test]
 fn a_cursor_gets_what_follows_it_once() {
-    let bus = Bus::new(Seq(10), 1 << 20);
+    let bus = Arc::new(Bus::new(Seq(10), 1 << 20));
     bus.append(segment(&[11, 12, 15]));
     bus.append(segment(&[16]));
     let check = |cursor: u64, expected: Option<&[u64]>| {
@@ -48,7 +48,7 @@ fn a_cursor_gets_what_follows_it_once() {
 #[test]
 fn the_ring_is_bounded_and_says_who_is_behind() {
     let one = segment(&[11]).bytes();
-    let bus = Bus::new(Seq(10), one * 3);
+    let bus = Arc::new(Bus::new(Seq(10), one * 3));
     for seq in 11..=20 {
         bus.append(segment(&[seq]));
     }
@@ -61,7 +61,7 @@ fn the_ring_is_bounded_and_says_who_is_behind() {
 
 #[test]
 fn a_read_is_bounded_and_goes_on() {
-    let bus = Bus::new(Seq(0), 1 << 20);
+    let bus = Arc::new(Bus::new(Seq(0), 1 << 20));
     for seq in 1..=5 {
         bus.append(segment(&[seq]));
     }

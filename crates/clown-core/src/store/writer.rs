@@ -8,7 +8,7 @@ use super::StoreError;
 use super::checkpoint::Checkpoints;
 use super::damage::Damage;
 use crate::Seq;
-use crate::bus::{Bus, Committed, Segment};
+use crate::bus::{Bus, Committed, News, Segment};
 use clown_events::{Envelope, Event, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::fmt::{self, Debug};
@@ -160,8 +160,10 @@ impl Writer {
         }
         let lead = Lead(self);
         let jobs = std::mem::take(&mut lock(&self.waiting).jobs);
-        lock(&self.committer).run(jobs);
+        let news = lock(&self.committer).run(jobs);
         drop(lead);
+        // Behind the locks, so that the next commit goes on meanwhile.
+        drop(news);
         match answer.try_recv() {
             Ok(Word::Done(done)) => done,
             _ => Err(StoreError::Closed.into()),
@@ -269,19 +271,25 @@ struct Committer {
 }
 
 impl Committer {
-    fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Option<News> {
         let committed = self.commit(&mut jobs);
         self.damage.watch(&committed);
-        match &committed {
-            Err(error) => *lock(&self.failing) = Some(error.clone()),
+        let (committed, news) = match committed {
+            Err(error) => {
+                *lock(&self.failing) = Some(error.clone());
+                (Err(error), None)
+            }
+            Ok(Wrote::Something(news)) => {
+                *lock(&self.failing) = None;
+                (Ok(()), news)
+            }
             // Work that failed by itself has shown nothing about the database.
-            Ok(Wrote::Something) => *lock(&self.failing) = None,
-            Ok(Wrote::Nothing) => {}
-        }
-        let committed = committed.map(drop);
+            Ok(Wrote::Nothing) => (Ok(()), None),
+        };
         for job in jobs {
             job.finish(committed.clone());
         }
+        news
     }
 
     /// Commits all `jobs` together, each undone on its own when it fails.
@@ -308,17 +316,15 @@ impl Committer {
         insert(&tx, &events, at)?;
         tx.transaction.commit()?;
         self.last_at = at;
-        if let Some(segment) = Segment::new(events) {
-            self.bus.append(segment);
-        }
-        Ok(Wrote::Something)
+        let news = Segment::new(events).map(|segment| self.bus.append(segment));
+        Ok(Wrote::Something(news))
     }
 }
 
 /// Whether a commit had anything to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Wrote {
-    Something,
+    Something(Option<News>),
     Nothing,
 }
 

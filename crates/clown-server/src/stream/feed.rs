@@ -3,7 +3,7 @@
 use super::form::Form;
 use super::outbox::Outbox;
 use clown_core::Seq;
-use clown_core::bus::{Entry, Interest, Listener, Read, Slice};
+use clown_core::bus::{Entry, Hook, Interest, Listener, Read, Slice};
 use clown_core::journal::{self, PAGE_EVENTS};
 use clown_core::store::{Store, StoreError};
 use clown_events::{ControlMessage, Filter};
@@ -194,6 +194,11 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// For whoever will deliver to this stream.
+    pub(super) fn hook(&self) -> Hook {
+        self.listener.hook()
     }
 
     /// Lets the task be woken by what [`Feed::poll_ready`] waits for, and by the bus for any reason.

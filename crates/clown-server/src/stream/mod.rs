@@ -15,6 +15,7 @@ mod parameters;
 mod rate;
 mod server_sent;
 mod socket;
+mod task;
 mod unacknowledged;
 
 use crate::activity::{Activity, Hold};
@@ -224,8 +225,9 @@ impl Opened {
         // Copied, so that hyper's own buffer is not kept for as long as the stream lives.
         let read_ahead = parts.read_buf.to_vec();
         let stream = parts.io.into_inner().into_inner();
+        let hook = self.feed.hook();
         let connection = Connection::new(stream, read_ahead, self.feed, self.limits, self.stop);
         // A task of its own, so that what the handshake needed is not kept either.
-        tokio::spawn(connection.run((self._slot, self._hold)));
+        task::spawn(connection.run((self._slot, self._hold)), hook);
     }
 }
