@@ -14,31 +14,12 @@ pub struct McpFile {
     pub file: RelativePath,
     /// How it is written.
     pub kind: FileKind,
-    /// The member that holds the servers; names separated by dots.
+    /// The member that holds the servers.
     pub member: String,
     /// What a server that the agent starts becomes; None if it can have none.
     pub stdio: Option<McpTemplate>,
     /// What a server at an address becomes; None if it can have none.
     pub http: Option<McpTemplate>,
-}
-
-impl McpFile {
-    /// What no single value tells.
-    pub(super) fn check(&self) -> Result<(), String> {
-        if self.member.split('.').any(str::is_empty) {
-            return Err(format!(
-                "`mcp.member` is `{}`: name a member, with dots between names and none empty",
-                self.member
-            ));
-        }
-        if self.stdio.is_none() && self.http.is_none() {
-            return Err(
-                "`[mcp]` has neither `stdio` nor `http`: say what a server becomes, or leave it out"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
 }
 
 /// The members of one server. A text that is nothing but `{{ args }}`, `{{ env }}` or

@@ -120,7 +120,7 @@ fn what_is_found_is_told_once() {
     let fixture = Fixture::new();
     fixture.install_claude("1.0.0");
     let agents = fixture.agents(|_| ());
-    assert_eq!(agents.list().unwrap().len(), 4);
+    assert_eq!(agents.list().unwrap().len(), 14);
     assert!(agents.list().unwrap().iter().all(|agent| !agent.installed));
 
     let found = agents.detect().unwrap();
@@ -227,8 +227,9 @@ fn agents_are_asked_at_the_same_time() {
     fixture.install("bin/codex", &format!("{}; echo codex-cli 2.0.0", wait("2")));
     fixture.install("bin/gemini", &format!("{}; echo 3.0.0", wait("3")));
     let agents = fixture.agents(|_| ()).detect().unwrap();
-    let versions: Vec<_> = agents.into_iter().map(|agent| agent.version).collect();
-    let expected = [Some("1.0.0"), Some("2.0.0"), Some("3.0.0"), None];
+    let installed = agents.into_iter().filter(|agent| agent.installed);
+    let versions: Vec<_> = installed.map(|agent| agent.version).collect();
+    let expected = [Some("1.0.0"), Some("2.0.0"), Some("3.0.0")];
     assert_eq!(versions, expected.map(|version| version.map(str::to_owned)));
 }
 

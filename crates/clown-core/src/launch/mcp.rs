@@ -88,8 +88,7 @@ pub fn members(
     for (name, server) in servers {
         let template = template_for(agent, file, name, server)?;
         let values = server.values(name);
-        let mut at: Vec<String> = file.member.split('.').map(str::to_owned).collect();
-        at.push(name.clone());
+        let at = vec![file.member.clone(), name.clone()];
         let rendered = template
             .render(&values)
             .map_err(|source| LaunchError::Template {

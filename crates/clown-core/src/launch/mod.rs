@@ -99,3 +99,5 @@ mod mcp_tests;
 mod merge_tests;
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod told_tests;

@@ -340,12 +340,16 @@ impl Renderer<'_> {
             for name in member.names() {
                 at.push(self.render(name, path)?);
             }
-            let value = self.value(value, path)?;
+            let value = self.value(value.as_toml(), path)?;
             if let Some(value) = value
                 && at.iter().all(|name| !name.is_empty())
             {
-                let merge = merge_of(path, file.kind, files);
-                add_value(at, value, &mut merge.members);
+                let members = &mut merge_of(path, file.kind, files).members;
+                if member.is_element() {
+                    members.push(element(at, value));
+                } else {
+                    add_value(at, value, members);
+                }
             }
         }
         Ok(())
@@ -421,13 +425,21 @@ fn add_hooks(
     for (name, value) in hooks {
         let at = vec![file.member.clone(), name.clone()];
         match value {
-            Value::Array(elements) => merge.members.extend(elements.iter().map(|element| Member {
-                at: at.clone(),
-                wanted: Wanted::Element(element.clone()),
-                secret: false,
-            })),
+            Value::Array(elements) => merge.members.extend(
+                elements
+                    .iter()
+                    .map(|value| element(at.clone(), value.clone())),
+            ),
             value => add_value(at, value.clone(), &mut merge.members),
         }
+    }
+}
+
+fn element(at: Vec<String>, value: Value) -> Member {
+    Member {
+        at,
+        wanted: Wanted::Element(value),
+        secret: false,
     }
 }
 

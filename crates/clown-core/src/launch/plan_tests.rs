@@ -52,6 +52,21 @@ impl Case {
         self.plan_of(self.agents.get(agent).unwrap(), provider, change)
     }
 
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<AgentManifest>> {
+        self.agents.all()
+    }
+
+    /// Replaces the one with the same id.
+    pub fn add_provider(&mut self, manifest: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("added.toml"), manifest).unwrap();
+        let known = crate::providers::load(folder.path());
+        assert_eq!(known.problems(), []);
+        let added: ProviderManifest = toml::from_str(manifest).unwrap();
+        self.providers.retain(|provider| provider.id != added.id);
+        self.providers.push(Arc::new(added));
+    }
+
     /// The plan of an agent of a person's own, with its own login.
     pub fn plan_own(&self, folder: &Path, agent: &str) -> Result<LaunchPlan, LaunchError> {
         let agents = crate::agents::load(folder);
