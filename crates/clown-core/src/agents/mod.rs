@@ -1,5 +1,6 @@
 //! The coding agents: their manifests, ours and people's own, and which of them this machine has.
 
+mod ask;
 mod find;
 mod manifest;
 mod mcp;
@@ -8,6 +9,7 @@ mod probe;
 mod rows;
 mod service;
 mod template;
+mod trail;
 mod usage;
 mod watch;
 
