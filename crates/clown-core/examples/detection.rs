@@ -1,5 +1,5 @@
 //! Measures what it costs to find 15 agents: the first time, when nothing has changed, and in a
-//! minute of watching in which nothing happens.
+//! minute of watching in which nothing happens; and how soon a change is told.
 //!
 //! `cargo run -p clown-core --example detection`, with `--release` for what a release build costs.
 
@@ -74,6 +74,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure("watching for 60 s", &mut || {
         std::thread::sleep(IDLE);
         Ok(())
+    })?;
+    let program = folder.path().join("bin/claude");
+    let aside = folder.path().join("aside");
+    let is_installed = |wanted: bool| -> Result<(), Box<dyn Error>> {
+        while agents
+            .list()?
+            .iter()
+            .filter(|agent| agent.installed)
+            .count()
+            != AGENTS - usize::from(!wanted)
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    };
+    measure("one is removed, until told", &mut || {
+        fs::rename(&program, &aside)?;
+        is_installed(false)
+    })?;
+    measure("it is installed, until told", &mut || {
+        fs::rename(&aside, &program)?;
+        is_installed(true)
     })?;
     agents.stop_watching();
     Ok(())
