@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs real agents from npm under profiles, against upstream.py on loopback, with `clown watch`
-# beside them, and prints what each saw. Nothing but the installation needs a network.
+# Runs real agents from npm and PyPI under profiles, against upstream.py on loopback, with `clown
+# watch` beside them, and prints what each saw. Nothing but the installation needs a network.
 #
-# usage: docs/trials/trial.sh [FOLDER WITH node_modules/.bin]     (built with: cargo build)
+# usage: docs/trials/trial.sh [FOLDER WITH node_modules/.bin, AND PERHAPS bin, aider/bin]
+# (built with: cargo build). An agent that is not there, or does not tell its version, is left out.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${CLOWN_BIN:-$(cd "$here/../.." && pwd)/target/debug}
@@ -18,8 +19,13 @@ trap cleanup EXIT
 
 if [ -z "$agents" ]; then
     agents=$work/npm
-    npm install --silent --no-audit --no-fund --prefix "$agents" \
-        @anthropic-ai/claude-code @openai/codex opencode-ai @google/gemini-cli
+    # One by one: a package that cannot be had here keeps no other away.
+    for package in node@22 @anthropic-ai/claude-code @openai/codex opencode-ai @google/gemini-cli \
+        @qwen-code/qwen-code @moonshot-ai/kimi-code @github/copilot @xai-official/grok \
+        @factory/cli @ampcode/cli @charmland/crush; do
+        npm install --silent --no-audit --no-fund --prefix "$agents" "$package" || true
+    done
+    python3 -m venv "$agents/aider" && "$agents/aider/bin/pip" install --quiet aider-chat || true
 fi
 python3 "$here/upstream.py" "$work/requests.jsonl" >"$work/port" &
 upstream=$!
@@ -27,32 +33,32 @@ while ! [ -s "$work/port" ]; do sleep 0.05; done
 address=http://127.0.0.1:$(cat "$work/port")
 
 export CLOWN_CONFIG_DIR=$work/config CLOWN_STATE_DIR=$work/state CLOWN_LISTEN=127.0.0.1:0
-export PATH=$agents/node_modules/.bin:$PATH HOME=$work/home NO_COLOR=1
+export PATH=$agents/bin:$agents/node_modules/node/bin:$agents/node_modules/.bin:$agents/aider/bin:$PATH
+export HOME=$work/home NO_COLOR=1
 export TRIAL_KEY=sk-of-the-profile
 # The caller's own, which must not reach any agent.
 export ANTHROPIC_API_KEY=sk-of-the-caller OPENAI_API_KEY=sk-of-the-caller GEMINI_API_KEY=sk-of-the-caller
 export ANTHROPIC_BASE_URL=http://127.0.0.1:9 OPENAI_BASE_URL=http://127.0.0.1:9
 # Keys of providers, one of which nobody knows yet; and those that tools need, which stay.
-keys=(OPENAI_API_KEY GEMINI_API_KEY HF_TOKEN NVIDIA_API_KEY DASHSCOPE_API_KEY VENICE_API_KEY
+keys=(OPENAI_API_KEY GEMINI_API_KEY GOOGLE_API_KEY XAI_API_KEY KIMI_API_KEY FACTORY_API_KEY
+    QWEN_API_KEY COPILOT_PROVIDER_API_KEY AMP_API_KEY HF_TOKEN NVIDIA_API_KEY DASHSCOPE_API_KEY VENICE_API_KEY
     AWS_BEARER_TOKEN_BEDROCK GOOGLE_VERTEX_PROJECT OF_A_PROVIDER_TO_COME_API_KEY)
 keys_of_tools=(GITHUB_TOKEN GITLAB_TOKEN AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
     CLOUDFLARE_API_TOKEN GOOGLE_APPLICATION_CREDENTIALS)
 for name in "${keys[@]}" "${keys_of_tools[@]}"; do export "$name=sk-of-the-caller"; done
 mkdir -p "$CLOWN_CONFIG_DIR/providers.d" "$HOME" "$work/project"
-cat >"$CLOWN_CONFIG_DIR/providers.d/trial.toml" <<END
-id = "trial"
+for format in anthropic-messages openai-responses openai-chat gemini; do
+    case $format in openai-*) base=$address/v1 ;; *) base=$address ;; esac
+    cat >"$CLOWN_CONFIG_DIR/providers.d/$format.toml" <<END
+id = "trial-$format"
 name = "Upstream of the trial"
 key = { variable = "TRIAL_KEY", required = true }
 
 [[endpoints]]
 id = "loopback"
-
-[endpoints.urls]
-anthropic-messages = "$address"
-openai-responses = "$address/v1"
-openai-chat = "$address/v1"
-gemini = "$address"
+urls = { $format = "$base" }
 END
+done
 cd "$work/project"
 # What a project brings along, which must not choose either.
 cat >.env <<END
@@ -61,6 +67,10 @@ OPENAI_API_KEY=sk-of-the-project
 GEMINI_API_KEY=sk-of-the-project
 GOOGLE_API_KEY=sk-of-the-project
 HF_TOKEN=sk-of-the-project
+OPENAI_BASE_URL=http://127.0.0.1:9
+OPENAI_API_BASE=http://127.0.0.1:9
+ANTHROPIC_BASE_URL=http://127.0.0.1:9
+OPENAI_MODEL=model-of-the-project
 END
 clown agents detect >/dev/null
 clown watch --since 0 >"$work/watch.txt" 2>&1 &
@@ -71,21 +81,54 @@ try() { say "$@"; "$@" 2>&1 </dev/null || echo "(exit code $?)"; }
 try uname -sr
 try clown --version
 try clown agents list
-for agent in claude codex opencode gemini; do
-    try clown profiles create "$agent-trial" --agent "$agent" --provider trial \
-        --model trial-model --key-env TRIAL_KEY
-done
-try clown run claude-trial -- -p ping
-try clown run codex-trial -- exec --skip-git-repo-check ping
-try clown run opencode-trial -- run ping
-try clown run gemini-trial -- --skip-trust -p ping
-say "cat requests.jsonl"
-cat "$work/requests.jsonl"
 leaked() {
     echo "A KEY OF THE CALLER LEAKED: $*"
     exit 1
 }
-grep -E 'sk-of-the-(caller|project)' "$work/requests.jsonl" && leaked "into a request"
+is_there() { clown agents list | grep "^$1 " | grep -qv 'not installed\|unknown'; }
+# What an agent is given to say "ping" to the model and nothing else.
+ping_of() {
+    case $1 in
+    codex) echo exec --skip-git-repo-check ping ;;
+    opencode) echo run ping ;;
+    gemini) echo --skip-trust -p ping ;;
+    droid) echo exec ping ;;
+    aider) echo --no-git --yes-always --no-check-update --no-show-model-warnings --message ping ;;
+    *) echo -p ping ;;
+    esac
+}
+# Each agent in each format that it speaks: what it is told has to arrive, and nothing else.
+while read -r agent formats; do
+    is_there "$agent" || continue
+    for format in $formats; do
+        : >"$work/requests.jsonl"
+        clown profiles create "$agent-$format" --agent "$agent" --provider "trial-$format" \
+            --model trial-model --key-env TRIAL_KEY >/dev/null
+        say "clown run $agent-$format -- $(ping_of "$agent")"
+        # shellcheck disable=SC2046  # words of their own
+        timeout -k 5 120 "$bin/clown" run "$agent-$format" -- $(ping_of "$agent") \
+            </dev/null >"$work/said.txt" 2>&1 || true
+        grep -o pong "$work/said.txt" | head -1 || echo "(no pong)"
+        sort "$work/requests.jsonl" | uniq -c
+        grep -q 'sk-of-the-profile' "$work/requests.jsonl" || leaked "nothing arrived"
+        grep -q 'trial-model' "$work/requests.jsonl" || leaked "another model was asked"
+        grep -E 'sk-of-the-(caller|project)|model-of-the' "$work/requests.jsonl" && leaked "into a request"
+        (cd "$CLOWN_STATE_DIR/homes/$agent-$format" &&
+            find . -mindepth 1 -maxdepth 2 -not -name '.clown*' | sort | tr '\n' ' ')
+        echo
+    done
+done <<END
+claude anthropic-messages
+codex openai-responses
+opencode anthropic-messages openai-responses openai-chat gemini
+gemini gemini
+qwen openai-responses openai-chat anthropic-messages gemini
+kimi openai-responses openai-chat anthropic-messages gemini
+copilot anthropic-messages openai-responses openai-chat
+droid anthropic-messages openai-responses openai-chat
+grok openai-responses openai-chat
+aider openai-chat anthropic-messages gemini
+END
 
 # With its own login, and none made: nothing that the caller has may take its place.
 try clown profiles create opencode-self --agent opencode --provider self
@@ -106,6 +149,22 @@ try clown profiles create claude-self --agent claude --provider self
 say "clown run claude-self -- -p ping"
 clown run claude-self -- -p ping </dev/null 2>&1 | tee "$work/claude.txt" || true
 grep -q "Not logged in" "$work/claude.txt" || leaked "Claude Code found a login"
+# These have no login, so nothing may be asked of anybody: the caller's addresses lead nowhere, and
+# the upstream is the only one that could answer.
+rm .env
+: >"$work/requests.jsonl"
+for agent in qwen kimi copilot droid grok; do
+    is_there "$agent" || continue
+    clown profiles create "$agent-self" --agent "$agent" --provider self >/dev/null
+    say "clown run $agent-self -- $(ping_of "$agent")"
+    # shellcheck disable=SC2046  # words of their own
+    timeout -k 5 60 "$bin/clown" run "$agent-self" -- $(ping_of "$agent") \
+        </dev/null >"$work/said.txt" 2>&1 || true
+    head -3 "$work/said.txt"
+done
+[ -s "$work/requests.jsonl" ] && leaked "the upstream was asked"
+say "what the agents have left in the home folder"
+find "$HOME" -mindepth 1 -maxdepth 2 | sed "s|$HOME|~|" | sort
 clown --no-start daemon stop >/dev/null
 say "clown watch --since 0"
 sleep 0.5

@@ -1,4 +1,4 @@
-"""A model provider on loopback that answers "pong" in the formats of all four agents.
+"""A model provider on loopback that answers "pong" in the formats of all agents.
 
 usage: upstream.py LOG
 
@@ -10,7 +10,7 @@ import json
 import sys
 
 LOG = open(sys.argv[1], "a", buffering=1)
-KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
+KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 
 
 def sse(events, named=True):
@@ -63,6 +63,25 @@ def openai_responses(model):
         {"type": "response.completed", "sequence_number": 4,
          "response": dict(base, status="completed", output=[item], usage=usage)},
     ])
+
+
+def openai_chat(model):
+    def chunk(delta, finish=None, **more):
+        return dict({"id": "chat_1", "object": "chat.completion.chunk", "created": 1, "model": model,
+                     "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}, **more)
+    usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
+    return sse([
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"content": "pong"}),
+        chunk({}, "stop", usage=usage),
+    ], named=False) + "data: [DONE]\n\n"
+
+
+def openai_chat_whole(model):
+    return {"id": "chat_1", "object": "chat.completion", "created": 1, "model": model,
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "pong"},
+                         "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}}
 
 
 def gemini():
@@ -126,6 +145,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, "application/json", json.dumps(anthropic_whole(model)))
         elif path.endswith("/count_tokens"):
             self.answer(200, "application/json", '{"input_tokens": 12}')
+        elif path.endswith("/chat/completions") and request.get("stream"):
+            self.answer(200, "text/event-stream", openai_chat(model))
+        elif path.endswith("/chat/completions"):
+            self.answer(200, "application/json", json.dumps(openai_chat_whole(model)))
         elif path.endswith("/responses"):
             self.answer(200, "text/event-stream", openai_responses(model))
         elif path.endswith(":streamGenerateContent"):

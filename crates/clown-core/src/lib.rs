@@ -12,6 +12,7 @@ pub mod journal;
 pub mod keys;
 pub mod launch;
 pub mod manifests;
+mod place;
 pub mod process;
 pub mod profiles;
 pub mod providers;

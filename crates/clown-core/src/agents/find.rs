@@ -87,14 +87,6 @@ impl Fingerprint {
             target,
         })
     }
-
-    /// The folders in which a change of the program can be seen.
-    pub fn folders(&self) -> impl Iterator<Item = &Path> {
-        let target = self.target.iter();
-        std::iter::once(&self.entry)
-            .chain(target)
-            .filter_map(|mark| mark.path.parent())
-    }
 }
 
 impl Mark {
@@ -172,12 +164,6 @@ mod tests {
         let first = look();
         assert_eq!(look(), first);
         assert_eq!(look().to_string(), first.to_string());
-        let folders: Vec<_> = first.folders().collect();
-        assert_eq!(
-            folders,
-            [folder.path().join("bin"), folder.path().join("package")]
-        );
-
         fs::write(&target, "#!/bin/sh\n#\n").unwrap();
         let written = look();
         assert_ne!(written, first);

@@ -1,5 +1,7 @@
+use super::mcp::McpFile;
 use super::pattern::NamePattern;
 use super::template::{SecretTemplate, Template};
+use super::usage::UsageLogs;
 use crate::providers::{Format, Identifier, Manifest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -14,7 +16,7 @@ pub struct AgentManifest {
     /// Its name for people.
     pub name: String,
     /// The names of its program; the first one that is found is it.
-    pub binaries: Vec<BinaryName>,
+    pub binaries: Binaries,
     /// How it tells its version.
     pub version: VersionCommand,
     /// How people install it.
@@ -44,6 +46,10 @@ pub struct AgentManifest {
     pub files: Vec<ConfigFile>,
     /// Where a profile's hooks go; None if it has none.
     pub hooks: Option<HooksFile>,
+    /// Where a profile's MCP servers go; None if it takes none from a file.
+    pub mcp: Option<McpFile>,
+    /// Where it writes down what it has used; None if it does not, or nobody knows.
+    pub usage: Option<UsageLogs>,
 }
 
 /// How a program tells its version.
@@ -66,8 +72,29 @@ pub struct ConfigFile {
     pub kind: FileKind,
     /// If it renders empty, nothing of this is set.
     pub when: Option<Template>,
-    /// What is set where. Every text in a value is a template; what renders empty is left out.
-    pub members: BTreeMap<MemberPath, toml::Value>,
+    /// What is set where. What renders empty is left out.
+    pub members: BTreeMap<MemberPath, MemberValue>,
+}
+
+/// What a member of a configuration file is set to. Every text in it is a template.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct MemberValue(toml::Value);
+
+impl MemberValue {
+    /// As it is written.
+    pub fn as_toml(&self) -> &toml::Value {
+        &self.0
+    }
+}
+
+impl TryFrom<toml::Value> for MemberValue {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        check_value(&value)?;
+        Ok(Self(value))
+    }
 }
 
 /// Where a profile's hooks go: each of their members becomes one of `member`'s.
@@ -100,20 +127,14 @@ impl Manifest for AgentManifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.binaries.is_empty() {
-            return Err("`binaries` is empty: name the agent's program".to_owned());
+        // All else is wrong with a single value, and was seen where that stands.
+        match &self.mcp {
+            Some(file) if file.stdio.is_none() && file.http.is_none() => Err(
+                "`mcp` has neither `stdio` nor `http`: say what a server becomes, or leave it out"
+                    .to_owned(),
+            ),
+            _ => Ok(()),
         }
-        self.files.iter().try_for_each(ConfigFile::check)
-    }
-}
-
-impl ConfigFile {
-    /// Texts inside of values carry no place of their own in the file, so they are checked here.
-    fn check(&self) -> Result<(), String> {
-        for (path, value) in &self.members {
-            check_value(value).map_err(|problem| format!("the member `{}`: {problem}", path.0))?;
-        }
-        Ok(())
     }
 }
 
@@ -161,6 +182,29 @@ impl TryFrom<String> for Pattern {
             return Err("the pattern has no group: put the version's part in ( )".to_owned());
         }
         Ok(Self(expression))
+    }
+}
+
+/// At least one name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<BinaryName>")]
+pub struct Binaries(Vec<BinaryName>);
+
+impl Binaries {
+    /// In the order in which they are looked for.
+    pub fn iter(&self) -> impl Iterator<Item = &BinaryName> {
+        self.0.iter()
+    }
+}
+
+impl TryFrom<Vec<BinaryName>> for Binaries {
+    type Error = String;
+
+    fn try_from(names: Vec<BinaryName>) -> Result<Self, String> {
+        if names.is_empty() {
+            return Err("the list is empty: name the agent's program".to_owned());
+        }
+        Ok(Self(names))
     }
 }
 
@@ -243,15 +287,24 @@ impl TryFrom<String> for RelativePath {
     }
 }
 
-/// Names separated by dots, each a template: the way to a member of a file.
+/// Names separated by dots, each a template: the way to a member of a file. With `[]` at its end,
+/// the member is a list, and the value one of its elements.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct MemberPath(String, Vec<Template>);
+pub struct MemberPath {
+    names: Vec<Template>,
+    element: bool,
+}
 
 impl MemberPath {
     /// The names on the way.
     pub fn names(&self) -> &[Template] {
-        &self.1
+        &self.names
+    }
+
+    /// Whether the value is one element of a list there.
+    pub fn is_element(&self) -> bool {
+        self.element
     }
 }
 
@@ -259,13 +312,18 @@ impl TryFrom<String> for MemberPath {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let names: Result<Vec<Template>, String> = text
+        let list = text.strip_suffix("[]");
+        let names: Result<Vec<Template>, String> = list
+            .unwrap_or(&text)
             .split('.')
             .map(|name| match name {
                 "" => Err(format!("`{text}` has an empty name between its dots")),
                 name => Template::try_from(name.to_owned()),
             })
             .collect();
-        Ok(Self(text, names?))
+        Ok(Self {
+            names: names?,
+            element: list.is_some(),
+        })
     }
 }

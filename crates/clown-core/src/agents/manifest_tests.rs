@@ -16,7 +16,33 @@ fn the_built_in_ones_are_good() {
     let catalog = load(&folder.path().join("agents.d"));
     assert_eq!(catalog.problems(), []);
     let ids: Vec<&str> = catalog.all().map(|manifest| manifest.id.as_str()).collect();
-    assert_eq!(ids, ["claude", "codex", "gemini", "opencode"]);
+    assert_eq!(
+        ids,
+        [
+            "aider",
+            "amp",
+            "claude",
+            "codex",
+            "copilot",
+            "crush",
+            "cursor-agent",
+            "droid",
+            "gemini",
+            "goose",
+            "grok",
+            "kimi",
+            "opencode",
+            "qwen",
+        ]
+    );
+    for manifest in catalog.all() {
+        let id = manifest.id.as_str();
+        assert!(!manifest.sources.is_empty(), "{id} names no source");
+        assert!(
+            manifest.install.is_some(),
+            "{id} names no way to install it"
+        );
+    }
 }
 
 #[test]
@@ -39,6 +65,28 @@ fn versions_as_the_programs_print_them() {
         "(node:12) warning 1.2.3 of x\n0.61.0\n",
         Some("0.61.0"),
     );
+    check("aider", "aider 0.86.2\n", Some("0.86.2"));
+    check(
+        "amp",
+        "0.0.1790142911-g7618fb (released 2026-09-23T05:55:11.000Z, 2mo ago)\n",
+        Some("0.0.1790142911-g7618fb"),
+    );
+    check(
+        "copilot",
+        "GitHub Copilot CLI 1.0.102.\nRun 'copilot update' to check for updates.\n",
+        Some("1.0.102"),
+    );
+    check("crush", "crush version v0.96.1\n", Some("0.96.1"));
+    check(
+        "cursor-agent",
+        "2026.01.09-231024f\n",
+        Some("2026.01.09-231024f"),
+    );
+    check("droid", "0.225.2\n", Some("0.225.2"));
+    check("goose", " 1.50.0\n", Some("1.50.0"));
+    check("grok", "grok 1.0.41 (4220f3b224a6)\n", Some("1.0.41"));
+    check("kimi", "2.1.0\n", Some("2.1.0"));
+    check("qwen", "0.24.4\n", Some("0.24.4"));
     check("gemini", "Error: Cannot find module\n", None);
     check("claude", "", None);
 }
@@ -88,11 +136,23 @@ fn a_bad_file_tells_where_and_stops_no_other() {
     );
     check(
         &MINIMAL.replace("[\"mine\"]", "[]"),
-        1,
-        1,
-        "`binaries` is empty",
+        3,
+        12,
+        "the list is empty",
     );
-    check(&format!("{MINIMAL}colour = 1\n"), 7, 1, "unknown field");
+    check(
+        &format!("{MINIMAL}colour = 1\n"),
+        7,
+        1,
+        "unknown member `colour`",
+    );
+    check(
+        &MINIMAL.replace("binaries", "binarys"),
+        3,
+        1,
+        "unknown member `binarys`: did you mean `binaries`?",
+    );
+    check(&MINIMAL.replace("name", "#"), 1, 1, "missing member `name`");
     check(
         &format!("{MINIMAL}[env]\nA = \"{{{{ colour }}}}\"\n"),
         8,
@@ -127,9 +187,46 @@ fn a_bad_file_tells_where_and_stops_no_other() {
     check(&file("x", "\"a..b\" = 1"), 10, 13, "empty name");
     check(
         &file("x", "a = [\"{{ key }}\"]"),
-        1,
-        1,
+        10,
+        17,
         "may not stand in a file",
     );
-    check(&file("x", "a = 1979-05-27"), 1, 1, "dates cannot be set");
+    check(&file("x", "a = 1979-05-27"), 10, 17, "dates cannot be set");
+    check(
+        &file("x", "a = 1").replace("toml", "tomll"),
+        9,
+        8,
+        "unknown value `tomll`: did you mean `toml`?",
+    );
+    let mcp = |rest: &str| {
+        format!("{MINIMAL}[mcp]\nfile = \"x\"\nkind = \"json\"\nmember = \"m\"\n{rest}")
+    };
+    check(&mcp(""), 7, 1, "neither `stdio` nor `http`");
+    check(
+        &mcp("stdio = { a = \"x {{ args }}\" }\n"),
+        11,
+        9,
+        "has to stand alone",
+    );
+    check(
+        &mcp("http = { a = \"{{ key }}\" }\n"),
+        11,
+        8,
+        "no variable `key`",
+    );
+    let usage = |files: &str| {
+        format!("{MINIMAL}[usage]\nform = \"claude\"\nfolder = \"x\"\nfiles = {files}\n")
+    };
+    check(&usage("[]"), 10, 9, "the list is empty");
+    check(&usage("[\"../x\"]"), 10, 9, "without `..`");
+    check(&usage("[\"a**\"]"), 10, 9, "a name of its own");
+    check(&usage("[\"a?\"]"), 10, 9, "only `*` and `**`");
+    check(
+        &usage("[\"a\"]").replace("claude\"", "claud\""),
+        8,
+        8,
+        "did you mean `claude`?",
+    );
+    let own = "own = { default = [\"/etc/x\"] }\n";
+    check(&format!("{}{own}", usage("[\"a\"]")), 11, 19, "below `~/`");
 }

@@ -1,29 +1,41 @@
 //! The coding agents: their manifests, ours and people's own, and which of them this machine has.
 
+mod ask;
 mod find;
 mod manifest;
+mod mcp;
 mod pattern;
 mod probe;
 mod rows;
 mod service;
 mod template;
+mod trail;
+mod usage;
 mod watch;
 
 pub use find::{Fingerprint, Found, find, program};
 pub use manifest::{
-    AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, Pattern, RelativePath,
-    VariableName, VersionCommand,
+    AgentManifest, Binaries, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, MemberValue,
+    Pattern, RelativePath, VariableName, VersionCommand,
 };
+pub(crate) use mcp::McpValues;
+pub use mcp::{McpFile, McpTemplate};
 pub use pattern::NamePattern;
 pub use probe::{UNKNOWN_VERSION, probe_version};
 pub use service::{AgentError, AgentSettings, AgentStatus, Agents};
 pub use template::{SecretTemplate, Template, Variables};
+pub use usage::{FilePattern, FilePatterns, HomePath, OwnFolder, UsageForm, UsageLogs};
 
 use crate::providers::Catalog;
 use std::path::Path;
 
 /// The built-in manifests, as file name and content.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 14] = [
+    (
+        "aider.toml",
+        include_str!("../../manifests/agents/aider.toml"),
+    ),
+    ("amp.toml", include_str!("../../manifests/agents/amp.toml")),
     (
         "claude.toml",
         include_str!("../../manifests/agents/claude.toml"),
@@ -33,12 +45,44 @@ const BUILT_IN: [(&str, &str); 4] = [
         include_str!("../../manifests/agents/codex.toml"),
     ),
     (
+        "copilot.toml",
+        include_str!("../../manifests/agents/copilot.toml"),
+    ),
+    (
+        "crush.toml",
+        include_str!("../../manifests/agents/crush.toml"),
+    ),
+    (
+        "cursor-agent.toml",
+        include_str!("../../manifests/agents/cursor-agent.toml"),
+    ),
+    (
+        "droid.toml",
+        include_str!("../../manifests/agents/droid.toml"),
+    ),
+    (
         "gemini.toml",
         include_str!("../../manifests/agents/gemini.toml"),
     ),
     (
+        "goose.toml",
+        include_str!("../../manifests/agents/goose.toml"),
+    ),
+    (
+        "grok.toml",
+        include_str!("../../manifests/agents/grok.toml"),
+    ),
+    (
+        "kimi.toml",
+        include_str!("../../manifests/agents/kimi.toml"),
+    ),
+    (
         "opencode.toml",
         include_str!("../../manifests/agents/opencode.toml"),
+    ),
+    (
+        "qwen.toml",
+        include_str!("../../manifests/agents/qwen.toml"),
     ),
 ];
 

@@ -1,16 +1,21 @@
 use super::AgentManifest;
+use super::ask::{Asking, Question};
 use super::find::{self, Found};
-use super::probe::{UNKNOWN_VERSION, probe_version};
+use super::probe::UNKNOWN_VERSION;
 use super::rows::{self, Program, Published};
 use super::watch::Watching;
 use crate::manifests::Manifests;
 use crate::store::{Store, StoreError};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// A program that changes all the time does not keep anybody who asked for agents.
+const MOST_LOOKS: usize = 3;
 
 /// Which agents this machine has, and their versions.
 #[derive(Debug)]
@@ -18,8 +23,9 @@ pub struct Agents {
     store: Arc<Store>,
     manifests: Arc<Manifests<AgentManifest>>,
     settings: AgentSettings,
-    /// Held while looking: two at once would start everything twice.
-    looking: Mutex<()>,
+    /// Held while looking: two at once would publish everything twice.
+    looking: Mutex<Looking>,
+    asking: Arc<Asking>,
     watching: Mutex<Option<Watching>>,
 }
 
@@ -37,6 +43,9 @@ pub struct AgentSettings {
     pub look_every: Duration,
     /// How long nothing may change before a change counts.
     pub quiet: Duration,
+    /// How long a program that is gone, or does not tell its version any more, may take to come
+    /// back before that counts.
+    pub patience: Duration,
 }
 
 /// An agent, as it was last published.
@@ -80,6 +89,7 @@ impl AgentSettings {
             probe_limit: Duration::from_secs(5),
             look_every: Duration::from_secs(30),
             quiet: Duration::from_millis(150),
+            patience: Duration::from_secs(1),
         }
     }
 }
@@ -96,14 +106,21 @@ impl Agents {
             manifests,
             settings,
             looking: Mutex::default(),
+            asking: Arc::default(),
             watching: Mutex::default(),
         }
     }
 
     /// Looks for all agents now and publishes what has changed. A program that is still the same
     /// is not run again, unless it has not told its version so far.
-    pub fn detect(&self) -> Result<Vec<AgentStatus>, StoreError> {
-        self.look(true)?;
+    pub fn detect(self: &Arc<Self>) -> Result<Vec<AgentStatus>, StoreError> {
+        for _ in 0..MOST_LOOKS {
+            self.look(How::Now)?;
+            self.asking.wait();
+            if !std::mem::take(&mut self.lock_looking().changed_while_asked) {
+                break;
+            }
+        }
         self.list()
     }
 
@@ -153,94 +170,158 @@ impl Agents {
     pub fn start_watching(self: &Arc<Self>) -> io::Result<()> {
         let mut watching = self.lock_watching();
         if watching.is_none() {
+            self.asking.resume();
             *watching = Some(Watching::start(self)?);
         }
         Ok(())
     }
 
-    /// Ends that thread, once it is through with what it does.
+    /// Ends that thread, once it is through with what it does, and whatever is being asked.
     pub fn stop_watching(&self) {
         let watching = self.lock_watching().take();
         drop(watching);
+        self.asking.stop();
+    }
+
+    pub(super) fn manifests(&self) -> &Manifests<AgentManifest> {
+        &self.manifests
     }
 
     pub(super) fn settings(&self) -> &AgentSettings {
         &self.settings
     }
 
-    /// Publishes what has changed. The answer is what was found.
-    pub(super) fn look(&self, retry_unknown: bool) -> Result<Vec<Found>, StoreError> {
-        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Publishes what has changed, and asks the programs that have: what comes of that is published
+    /// when they have told. The answer is how long to wait at most before looking again.
+    pub(super) fn look(self: &Arc<Self>, how: How) -> Result<Option<Duration>, StoreError> {
+        let mut looking = self.lock_looking();
         let before = self.store.read(rows::list)?;
         let manifests = self.manifests.current();
-        let found = find::find(manifests.all(), &self.settings.path);
-        let now = self.ask_all(&found, &before, retry_unknown);
+        let mut now = Vec::new();
+        let mut again = None;
+        for (manifest, found) in find::find(manifests.all(), &self.settings.path) {
+            let id = manifest.id.as_str();
+            let known = before.iter().find(|known| known.id == id);
+            let program = known.and_then(|known| known.program.as_ref());
+            let published = |program: Option<Program>| Published {
+                id: id.to_owned(),
+                name: manifest.name.clone(),
+                program,
+            };
+            let Some(found) = found else {
+                match program.filter(|_| how == How::Patient) {
+                    Some(program) => {
+                        let since = looking.missing_since.entry(id.to_owned());
+                        let waited = since.or_insert_with(Instant::now).elapsed();
+                        let left = self.settings.patience.saturating_sub(waited);
+                        let is_over = left.is_zero();
+                        now.push(published((!is_over).then(|| program.clone())));
+                        if !is_over {
+                            again = again.into_iter().chain([left]).min();
+                        }
+                    }
+                    None => now.push(published(None)),
+                }
+                continue;
+            };
+            looking.missing_since.remove(id);
+            let fingerprint = fingerprint_of(&manifest, &found);
+            let same = program.filter(|known| known.fingerprint == fingerprint);
+            let retries = how == How::Now;
+            match same.filter(|same| !(retries && same.version == UNKNOWN_VERSION)) {
+                Some(same) => now.push(published(Some(same.clone()))),
+                None => {
+                    // Until it has told, it stays what it was.
+                    now.extend(known.cloned());
+                    let told_before = program.is_some_and(|known| known.version != UNKNOWN_VERSION);
+                    self.ask(Question {
+                        manifest: Arc::clone(&manifest),
+                        found,
+                        fingerprint,
+                        patience: match told_before && how == How::Patient {
+                            true => self.settings.patience,
+                            false => Duration::ZERO,
+                        },
+                    });
+                }
+            }
+        }
+        let is_there = |id: &str| now.iter().any(|agent| agent.id == id);
+        let gone = |id: &str| manifests.get(id).is_none();
+        let before: Vec<Published> = before
+            .into_iter()
+            .filter(|known| is_there(&known.id) || gone(&known.id))
+            .collect();
         if now != before {
             self.store
                 .commit(move |tx| rows::publish(tx, &before, now))?;
         }
-        Ok(found.into_iter().filter_map(|(_, found)| found).collect())
+        Ok(again)
     }
 
-    /// All at the same time: each may take as long as the limit.
-    fn ask_all(
-        &self,
-        found: &[(Arc<AgentManifest>, Option<Found>)],
-        before: &[Published],
-        retry_unknown: bool,
-    ) -> Vec<Published> {
-        std::thread::scope(|scope| {
-            let asked: Vec<_> = found
-                .iter()
-                .map(|(manifest, found)| {
-                    let known = before
-                        .iter()
-                        .find(|known| known.id == manifest.id.as_str())
-                        .and_then(|known| known.program.as_ref());
-                    let found = found.as_ref();
-                    let fingerprint = found.map(|found| fingerprint_of(manifest, found));
-                    let same =
-                        known.filter(|known| Some(&known.fingerprint) == fingerprint.as_ref());
-                    let same =
-                        same.filter(|same| !(retry_unknown && same.version == UNKNOWN_VERSION));
-                    let ask = move || {
-                        let (found, fingerprint) = (found?, fingerprint?);
-                        let version = self.ask(manifest, found);
-                        Some(Program::new(found, fingerprint, version))
-                    };
-                    let answer = match same {
-                        Some(same) => Answer::Known(same.clone()),
-                        None if found.is_none() => Answer::Missing,
-                        None => Answer::Asked(scope.spawn(ask)),
-                    };
-                    (manifest, answer)
-                })
-                .collect();
-            asked
-                .into_iter()
-                .map(|(manifest, answer)| Published {
-                    id: manifest.id.as_str().to_owned(),
-                    name: manifest.name.clone(),
-                    program: match answer {
-                        Answer::Missing => None,
-                        Answer::Known(program) => Some(program),
-                        // A panic has been printed already; that agent counts as missing.
-                        Answer::Asked(thread) => thread.join().ok().flatten(),
-                    },
-                })
-                .collect()
-        })
+    fn ask(self: &Arc<Self>, question: Question) {
+        let agents = Arc::downgrade(self);
+        let answered = move |question: Question, version: String| {
+            if let Some(agents) = agents.upgrade()
+                && let Err(error) = agents.publish_version(&question, version)
+            {
+                tracing::error!("cannot publish a version: {error}");
+            }
+        };
+        if let Err(error) = self.asking.start(question, &self.settings, answered) {
+            tracing::error!("cannot ask an agent for its version: {error}");
+        }
     }
 
-    fn ask(&self, manifest: &AgentManifest, found: &Found) -> String {
-        let settings = &self.settings;
-        let version = probe_version(
-            &found.path,
-            &manifest.version,
-            &settings.env,
-            settings.probe_limit,
-        );
-        version.unwrap_or_else(|| UNKNOWN_VERSION.to_owned())
+    /// Unless the program is another one by now: then that is asked.
+    fn publish_version(
+        self: &Arc<Self>,
+        question: &Question,
+        version: String,
+    ) -> Result<(), StoreError> {
+        let id = question.manifest.id.as_str();
+        let mut looking = self.lock_looking();
+        let manifests = self.manifests.current();
+        let Some(manifest) = manifests.get(id) else {
+            return Ok(());
+        };
+        let found = find::find([manifest], &self.settings.path)
+            .into_iter()
+            .find_map(|(_, found)| found);
+        if found.map(|found| fingerprint_of(manifest, &found)).as_ref()
+            != Some(&question.fingerprint)
+        {
+            looking.changed_while_asked = true;
+            drop(looking);
+            self.wake();
+            return Ok(());
+        }
+        let mut before = self.store.read(rows::list)?;
+        before.retain(|known| known.id == id);
+        let now = vec![Published {
+            id: id.to_owned(),
+            name: manifest.name.clone(),
+            program: Some(Program::new(
+                &question.found,
+                question.fingerprint.clone(),
+                version,
+            )),
+        }];
+        if now != before {
+            self.store
+                .commit(move |tx| rows::publish(tx, &before, now))?;
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
+        if let Some(watching) = &*self.lock_watching() {
+            watching.wake();
+        }
+    }
+
+    fn lock_looking(&self) -> MutexGuard<'_, Looking> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_watching(&self) -> MutexGuard<'_, Option<Watching>> {
@@ -248,10 +329,22 @@ impl Agents {
     }
 }
 
-enum Answer<'scope> {
-    Missing,
-    Known(Program),
-    Asked(std::thread::ScopedJoinHandle<'scope, Option<Program>>),
+/// How agents are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// What has gone may come back in a moment, as it does when it is updated.
+    Patient,
+    /// As it is at this moment; and what has not told its version is asked once more.
+    Now,
+}
+
+/// What is kept from one look to the next.
+#[derive(Debug, Default)]
+struct Looking {
+    /// Programs that are gone and not yet published so, by id.
+    missing_since: BTreeMap<String, Instant>,
+    /// A program was another one when it had told its version.
+    changed_while_asked: bool,
 }
 
 /// With the command, since another one may tell another version of the same program.

@@ -120,7 +120,7 @@ fn what_is_found_is_told_once() {
     let fixture = Fixture::new();
     fixture.install_claude("1.0.0");
     let agents = fixture.agents(|_| ());
-    assert_eq!(agents.list().unwrap().len(), 4);
+    assert_eq!(agents.list().unwrap().len(), 14);
     assert!(agents.list().unwrap().iter().all(|agent| !agent.installed));
 
     let found = agents.detect().unwrap();
@@ -198,8 +198,10 @@ fn a_program_that_does_not_tell_is_asked_again_only_on_request() {
     let fixture = Fixture::new();
     fixture.install("bin/claude", "echo nothing");
     let agents = fixture.agents(|_| ());
-    agents.look(false).unwrap();
-    agents.look(false).unwrap();
+    for _ in 0..2 {
+        agents.look(How::Patient).unwrap();
+        agents.asking.wait();
+    }
     assert_eq!(fixture.runs(), 1);
     assert_eq!(
         status(&agents.detect().unwrap(), "claude")
@@ -227,8 +229,9 @@ fn agents_are_asked_at_the_same_time() {
     fixture.install("bin/codex", &format!("{}; echo codex-cli 2.0.0", wait("2")));
     fixture.install("bin/gemini", &format!("{}; echo 3.0.0", wait("3")));
     let agents = fixture.agents(|_| ()).detect().unwrap();
-    let versions: Vec<_> = agents.into_iter().map(|agent| agent.version).collect();
-    let expected = [Some("1.0.0"), Some("2.0.0"), Some("3.0.0"), None];
+    let installed = agents.into_iter().filter(|agent| agent.installed);
+    let versions: Vec<_> = installed.map(|agent| agent.version).collect();
+    let expected = [Some("1.0.0"), Some("2.0.0"), Some("3.0.0")];
     assert_eq!(versions, expected.map(|version| version.map(str::to_owned)));
 }
 
@@ -290,4 +293,158 @@ fn a_folder_that_comes_later_is_seen_by_looking() {
     fixture.install_claude("1.0.0");
     fixture.wait_for(&["claude 1.0.0 detected"]);
     drop(agents);
+}
+
+/// Waits until `is_so`.
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn one_that_hangs_holds_up_no_event_and_no_end() {
+    let fixture = Fixture::new();
+    fixture.install("bin/codex", "touch $RUNS.codex; sleep 1000");
+    let agents = fixture.agents(|settings| settings.probe_limit = Duration::from_secs(600));
+    agents.start_watching().unwrap();
+    let is_asked = fixture.path("runs.codex");
+    wait_until("codex is asked", || is_asked.exists());
+    fixture.install_claude("1.0.0");
+    fixture.wait_for(&["claude 1.0.0 detected"]);
+    fixture.install("bin/gemini", "echo 3.0.0");
+    fixture.wait_for(&["claude 1.0.0 detected", "gemini 3.0.0 detected"]);
+    // What is being asked is ended and forgotten: this test would take 600 s otherwise.
+    agents.stop_watching();
+    assert_eq!(Arc::strong_count(&agents), 1);
+    assert_eq!(fixture.events().len(), 2);
+}
+
+#[test]
+fn one_that_changes_while_it_is_asked_is_asked_again() {
+    let fixture = Fixture::new();
+    let agents = fixture.agents(|_| ());
+    agents.start_watching().unwrap();
+    fixture.install(
+        "bin/claude",
+        "touch $RUNS.asked; while ! test -f $RUNS.go; do sleep 0.01; done; echo '1.0.0 (Claude Code)'",
+    );
+    let is_asked = fixture.path("runs.asked");
+    wait_until("the first one is asked", || is_asked.exists());
+    fixture.install_claude("2.0.0");
+    fs::write(fixture.path("runs.go"), "").unwrap();
+    fixture.wait_for(&["claude 2.0.0 detected"]);
+}
+
+/// Watches a folder of PATH as `prepare` has made it, and expects one event for what `change` does.
+#[track_caller]
+fn check_seen(prepare: impl Fn(&Fixture), change: impl Fn(&Fixture, &Agents), events: &[&str]) {
+    let fixture = Fixture::new();
+    prepare(&fixture);
+    let agents = fixture.agents(|_| ());
+    agents.start_watching().unwrap();
+    let already = &events[..events.len() - 1];
+    fixture.wait_for(already);
+    change(&fixture, &agents);
+    fixture.wait_for(events);
+    agents.stop_watching();
+    assert_eq!(fixture.events(), events);
+}
+
+fn link(fixture: &Fixture, target: &str, at: &str) {
+    let path = fixture.path(at);
+    let beside = fixture.path("new-link");
+    std::os::unix::fs::symlink(fixture.path(target), &beside).unwrap();
+    fs::rename(beside, path).unwrap();
+}
+
+const CLAUDE_1: &str = "echo '1.0.0 (Claude Code)'";
+const CLAUDE_2: &str = "echo '2.0.0 (Claude Code)'";
+const UPDATED: [&str; 2] = ["claude 1.0.0 detected", "claude 1.0.0 -> 2.0.0"];
+
+#[test]
+fn a_folder_of_the_path_that_comes_later_is_watched_for() {
+    check_seen(
+        |fixture| fs::remove_dir(fixture.path("bin")).unwrap(),
+        |fixture, _| {
+            fs::create_dir(fixture.path("bin")).unwrap();
+            fixture.install_claude("1.0.0");
+        },
+        &["claude 1.0.0 detected"],
+    );
+}
+
+#[test]
+fn a_folder_of_the_path_that_is_a_link_is_followed_elsewhere() {
+    check_seen(
+        |fixture| {
+            fs::remove_dir(fixture.path("bin")).unwrap();
+            fixture.install("20/bin/claude", CLAUDE_1);
+            fixture.install("22/bin/claude", CLAUDE_2);
+            link(fixture, "20/bin", "bin");
+        },
+        |fixture, _| link(fixture, "22/bin", "bin"),
+        &UPDATED,
+    );
+}
+
+#[test]
+fn a_change_in_the_middle_of_a_chain_of_links_is_seen() {
+    check_seen(
+        |fixture| {
+            fixture.install("1/claude", CLAUDE_1);
+            fixture.install("2/claude", CLAUDE_2);
+            fs::create_dir(fixture.path("shims")).unwrap();
+            link(fixture, "1/claude", "shims/claude");
+            link(fixture, "shims/claude", "bin/claude");
+        },
+        |fixture, _| link(fixture, "2/claude", "shims/claude"),
+        &UPDATED,
+    );
+}
+
+/// npm moves the old package away, and puts the new one in its place some time later.
+#[test]
+fn a_package_that_is_replaced_is_one_update() {
+    check_seen(
+        |fixture| {
+            fixture.install("lib/claude-code/cli.js", CLAUDE_1);
+            link(fixture, "lib/claude-code/cli.js", "bin/claude");
+        },
+        |fixture, agents| {
+            let package = fixture.path("lib/claude-code");
+            fs::rename(&package, fixture.path("lib/.claude-code-Xy3")).unwrap();
+            wait_until("it is seen to be gone", || {
+                agents.lock_looking().missing_since.contains_key("claude")
+            });
+            fixture.install("lib/claude-code/cli.js", CLAUDE_2);
+            fs::remove_dir_all(fixture.path("lib/.claude-code-Xy3")).unwrap();
+        },
+        &UPDATED,
+    );
+}
+
+#[test]
+fn one_that_is_half_installed_is_asked_again() {
+    check_seen(
+        |fixture| fixture.install("bin/claude", CLAUDE_1),
+        |fixture, _| {
+            fixture.install("bin/claude", "exec $RUNS.part");
+            wait_until("it is asked", || fixture.runs() > 1);
+            fixture.install("runs.part", CLAUDE_2);
+        },
+        &UPDATED,
+    );
+}
+
+#[test]
+fn one_that_is_gone_for_good_is_told_after_a_moment() {
+    check_seen(
+        |fixture| fixture.install("bin/claude", CLAUDE_1),
+        |fixture, _| fs::remove_file(fixture.path("bin/claude")).unwrap(),
+        &["claude 1.0.0 detected", "claude 1.0.0 -> null"],
+    );
 }

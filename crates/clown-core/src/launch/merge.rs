@@ -140,7 +140,7 @@ impl File<'_> {
         String::from_utf8(content).map(Some).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let valid = String::from_utf8_lossy(valid);
-            let (line, column) = crate::providers::position(&valid, valid.len());
+            let (line, column) = crate::place::line_and_column(&valid, valid.len());
             self.malformed(Malformed {
                 line,
                 column,

@@ -1,6 +1,7 @@
 //! Reading a profile's file, and changing it without losing what a person wrote around it.
 
 use super::definition::{Definition, MEMBERS};
+use crate::place::line_and_column;
 use serde_json::{Map, Value};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike};
 
@@ -18,12 +19,15 @@ pub fn parse(content: &[u8]) -> Result<Definition, Malformed> {
     let text = std::str::from_utf8(content).map_err(|error| {
         let before = &content[..error.valid_up_to()];
         Malformed {
-            place: Some(place_of(&String::from_utf8_lossy(before), before.len())),
+            place: Some(line_and_column(
+                &String::from_utf8_lossy(before),
+                before.len(),
+            )),
             message: "this is not UTF-8 text".to_owned(),
         }
     })?;
     toml::from_str(text).map_err(|error| Malformed {
-        place: error.span().map(|span| place_of(text, span.start)),
+        place: error.span().map(|span| line_and_column(text, span.start)),
         message: explain(error.message()),
     })
 }
@@ -34,13 +38,6 @@ fn explain(message: &str) -> String {
         Some(rest) => format!("unknown member {rest}"),
         None => message.replace("missing field", "missing member"),
     }
-}
-
-fn place_of(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    (line, column)
 }
 
 /// The content of `current` changed so that it says what `definition` says. Comments, order and
@@ -68,7 +65,9 @@ fn render_plain(current: &str, definition: &Definition) -> Result<String, Malfor
         current
             .parse()
             .map_err(|error: toml_edit::TomlError| Malformed {
-                place: error.span().map(|span| place_of(current, span.start)),
+                place: error
+                    .span()
+                    .map(|span| line_and_column(current, span.start)),
                 message: error.message().to_owned(),
             })?;
     let wanted = match serde_json::to_value(definition) {

@@ -1,3 +1,4 @@
+use crate::place::line_and_column;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
@@ -148,23 +149,68 @@ fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
 fn parse<M: Manifest>(path: &Path, content: &str) -> Result<M, Problem> {
     let manifest: M = toml::from_str(content).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        let (line, column) = position(content, offset);
+        let (line, column) = line_and_column(content, offset);
         Problem {
             line,
             column,
-            ..Problem::of(path, error.message().to_owned())
+            ..Problem::of(path, explain(error.message()))
         }
     })?;
     match manifest.check() {
         Ok(()) => Ok(manifest),
-        Err(message) => Err(Problem::of(path, message)),
+        Err(message) => {
+            let offset = place_in(content, &message).unwrap_or(0);
+            let (line, column) = line_and_column(content, offset);
+            Err(Problem {
+                line,
+                column,
+                ..Problem::of(path, message)
+            })
+        }
     }
 }
 
-/// Line and column of a byte offset, both counted from 1, the column in characters.
-pub(crate) fn position(content: &str, offset: usize) -> (usize, usize) {
-    let before = content.get(..offset).unwrap_or(content);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
+/// Says what may be meant where a name is not known.
+fn explain(message: &str) -> String {
+    let message = message
+        .trim_end()
+        .replace("missing field", "missing member");
+    let unknown = [
+        ("unknown field ", "unknown member "),
+        ("unknown variant ", "unknown value "),
+    ];
+    for (before, now) in unknown {
+        let Some(rest) = message.strip_prefix(before) else {
+            continue;
+        };
+        let mut names = rest.split('`').skip(1).step_by(2);
+        let (written, known) = (names.next().unwrap_or_default(), names);
+        let nearest = known
+            .map(|name| (strsim::damerau_levenshtein(written, name), name))
+            .min()
+            .filter(|(distance, _)| *distance <= 1 + written.len() / 4);
+        return match nearest {
+            Some((_, name)) => format!("{now}`{written}`: did you mean `{name}`?"),
+            None => format!("{now}{rest}"),
+        };
+    }
+    message
+}
+
+/// Where in `content` stands what `message` names first: the member or table of that name, else the
+/// last value with that text.
+fn place_in(content: &str, message: &str) -> Option<usize> {
+    let name = message.split('`').nth(1)?;
+    let lines = content.lines().map(|line| {
+        let offset = line.as_ptr() as usize - content.as_ptr() as usize;
+        (offset, line)
+    });
+    let is_member = |line: &str| {
+        let rest = line.trim_start_matches('[').strip_prefix(name);
+        rest.is_some_and(|rest| rest.trim_start().starts_with(['=', ']']))
+    };
+    let value = format!("\"{name}\"");
+    let member = lines.clone().find(|(_, line)| is_member(line));
+    let member = member.map(|(offset, _)| offset);
+    member.or_else(|| content.rfind(&value))
 }

@@ -3,7 +3,6 @@
 mod catalog;
 mod manifest;
 
-pub(crate) use catalog::position;
 pub use catalog::{Catalog, Manifest, Problem};
 pub use manifest::{
     Endpoint, EndpointUrl, Format, Identifier, KeyAuth, KeyManifest, ProviderManifest,

@@ -73,7 +73,7 @@ fn a_bad_file_tells_where_and_stops_no_other() {
         "id = \"x\"\nname = \"X\"\n  colour = 1\n",
         3,
         3,
-        "unknown field `colour`",
+        "unknown member `colour`",
     );
     check("id = \"x\"\nname = 7\n", 2, 8, "invalid type");
     check("id = \"../x\"\nname = \"X\"\n", 1, 6, "is no id");
@@ -91,11 +91,11 @@ fn a_bad_file_tells_where_and_stops_no_other() {
             .replace("urls", "default = 1\nurls"),
         5,
         1,
-        "unknown field",
+        "unknown member",
     );
     check(
         "id = \"x\"\nname = \"X\"\ndefault_endpoint = \"y\"\n",
-        1,
+        3,
         1,
         "no endpoint has that id",
     );

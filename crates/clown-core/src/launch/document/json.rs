@@ -1,5 +1,5 @@
 use super::{LIST, Malformed, TABLE, WrongType};
-use crate::providers::position;
+use crate::place::line_and_column;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstObject, CstObjectProp, CstRootNode};
 use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub struct JsonDocument {
 impl JsonDocument {
     pub fn parse(text: &str, with_comments: bool) -> Result<Self, Malformed> {
         let root = CstRootNode::parse(text, &options(with_comments)).map_err(|error| {
-            let (line, column) = position(text, error.range().start);
+            let (line, column) = line_and_column(text, error.range().start);
             Malformed {
                 line,
                 column,
@@ -129,7 +129,7 @@ impl JsonDocument {
         );
         let root = parsed.ok().and_then(|parsed| parsed.value);
         let offset = root.as_ref().and_then(|root| offset_of(root, at));
-        let (line, column) = position(&self.text, offset.unwrap_or(0));
+        let (line, column) = line_and_column(&self.text, offset.unwrap_or(0));
         WrongType {
             line,
             column,

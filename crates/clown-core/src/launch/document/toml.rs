@@ -1,5 +1,5 @@
 use super::{LIST, Malformed, TABLE, WrongType};
-use crate::providers::position;
+use crate::place::line_and_column;
 use serde_json::{Map, Number, Value};
 use std::ops::Range;
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TableLike};
@@ -14,7 +14,7 @@ pub struct TomlDocument {
 impl TomlDocument {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let original = Document::parse(text.to_owned()).map_err(|error| {
-            let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+            let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
             Malformed {
                 line,
                 column,
@@ -137,7 +137,7 @@ impl TomlDocument {
 
     fn wrong_type(&self, at: &[String], needed: &'static str) -> WrongType {
         let span = self.original_span(at).unwrap_or(0..0);
-        let (line, column) = position(self.original.raw(), span.start);
+        let (line, column) = line_and_column(self.original.raw(), span.start);
         WrongType {
             line,
             column,
