@@ -81,3 +81,5 @@ mod caller_tests;
 mod merge_tests;
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod proposal_tests;

@@ -125,6 +125,7 @@ fn launch(error: &LaunchError) -> Told {
         LaunchError::NoSharedFormat { .. } | LaunchError::EndpointFormat { .. } => {
             (WRONG, "provider_not_usable")
         }
+        LaunchError::AddressIncomplete { .. } => (WRONG, "address_incomplete"),
         LaunchError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
         LaunchError::KeyMissing { .. } => (WRONG, "key_missing"),
         LaunchError::NoHooks { .. } => (WRONG, "hooks_not_supported"),

@@ -102,7 +102,11 @@ pub(super) fn provider(manifest: &ProviderManifest) -> Provider {
         key_env: manifest.key.as_ref().map(|key| key.variable.clone()),
         key_required: manifest.key.as_ref().is_some_and(|key| key.required),
         default_model: manifest.default_model.clone(),
-        models: manifest.models.clone(),
+        models: manifest
+            .models
+            .iter()
+            .map(|model| model.id.clone())
+            .collect(),
     }
 }
 
