@@ -21,6 +21,7 @@ mod history;
 mod problem;
 mod profile;
 mod provider;
+mod provider_check;
 pub mod routes;
 mod run;
 mod state;
@@ -30,7 +31,8 @@ pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
 pub use history::EventPage;
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
-pub use provider::{Endpoint, Provider};
+pub use provider::{Endpoint, Model, Placeholder, Provider};
+pub use provider_check::{AddressState, CheckProvider, FormatCheck, KeyState, ProviderCheck};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
 

@@ -54,11 +54,13 @@ pub struct Core {
     pub runs: Arc<Runs>,
     /// Other machines.
     pub fetch: Arc<dyn Fetch>,
-    environment: Environment,
+    pub(crate) environment: Environment,
     retention: Retention,
     watching: Mutex<Vec<Watching>>,
     /// How many keys are being looked up, each on a thread that waits.
     key_look_ups: AtomicUsize,
+    /// How many providers are being asked.
+    pub(crate) checks: AtomicUsize,
 }
 
 /// Files by which a state folder is known to be one.
@@ -76,13 +78,13 @@ const MAX_TRIES: usize = 3;
 const MAX_KEY_LOOK_UPS: usize = 24;
 
 /// One of a limited number of places, until it is dropped.
-struct Slot<'a>(&'a AtomicUsize);
+pub(crate) struct Slot<'a>(&'a AtomicUsize);
 
 impl<'a> Slot<'a> {
-    fn take(taken: &'a AtomicUsize) -> Option<Self> {
-        let limit = |taken| (taken < MAX_KEY_LOOK_UPS).then_some(taken + 1);
+    pub(crate) fn take(taken: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
         taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, limit)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()
             .map(|_| Self(taken))
     }
@@ -254,6 +256,7 @@ impl Core {
             retention: settings.retention,
             watching: Mutex::default(),
             key_look_ups: AtomicUsize::new(0),
+            checks: AtomicUsize::new(0),
         })
     }
 
@@ -326,7 +329,7 @@ impl Core {
             Some(source) if !provider.is_own_login() => source,
             _ => return Ok(None),
         };
-        let _slot = Slot::take(&self.key_look_ups).ok_or(PrepareError::Busy)?;
+        let _slot = Slot::take(&self.key_look_ups, MAX_KEY_LOOK_UPS).ok_or(PrepareError::Busy)?;
         let resolver = KeyResolver {
             store: &self.keys,
             environment: &self.environment,

@@ -15,6 +15,7 @@ pub mod launch;
 pub mod manifests;
 pub mod process;
 pub mod profiles;
+mod provider_check;
 pub mod providers;
 mod rules;
 pub mod runs;
@@ -25,5 +26,6 @@ pub use alias::{Alias, InvalidAlias};
 pub use composition::{
     Core, CoreError, CoreSettings, PrepareError, RunRequest, STATE_MARKS, Snapshot,
 };
+pub use provider_check::{CheckError, CheckKey, CheckRequest, ProviderCheck};
 pub use rules::Catalogue;
 pub use seq::Seq;

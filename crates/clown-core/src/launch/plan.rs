@@ -200,13 +200,11 @@ impl Target {
             })?;
             return Self::at(provider, endpoint, format, env);
         }
-        let endpoints = provider
+        let mut endpoints = provider
             .default_endpoint()
             .into_iter()
             .chain(&provider.endpoints);
-        let serving = endpoints
-            .filter(|endpoint| endpoint.urls.contains_key(&format))
-            .next();
+        let serving = endpoints.find(|endpoint| endpoint.urls.contains_key(&format));
         Self::at(provider, serving.ok_or_else(no_shared_format)?, format, env)
     }
 

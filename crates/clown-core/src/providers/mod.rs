@@ -1,12 +1,14 @@
 //! Who serves the models: manifests of providers, ours and people's own.
 
 mod catalog;
+mod check;
 mod manifest;
 mod model;
 mod url;
 
 pub(crate) use catalog::position;
 pub use catalog::{Catalog, Manifest, Problem};
+pub use check::{AddressVerdict, Checked, KeyVerdict, check};
 pub use manifest::{
     CheckManifest, Endpoint, Format, Identifier, KeyAuth, KeyManifest, Placeholder,
     ProviderManifest,
@@ -56,5 +58,7 @@ pub fn load(folder: &Path) -> Catalog<ProviderManifest> {
     Catalog::load(&BUILT_IN, folder)
 }
 
+#[cfg(test)]
+mod check_tests;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use clown_core::launch::{LaunchError, MergeError};
 use clown_core::profiles::ProfileError;
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
-use clown_core::{InvalidAlias, PrepareError};
+use clown_core::{CheckError, InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use std::error::Error;
@@ -67,6 +67,23 @@ impl From<PrepareError> for Refusal {
             PrepareError::Merge(error) => merge(error),
             PrepareError::Run(error) => run(error),
             PrepareError::Busy => (UNAVAILABLE, "busy"),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
+impl From<CheckError> for Refusal {
+    fn from(error: CheckError) -> Self {
+        let (status, code) = match &error {
+            CheckError::NotFound { .. } => (NOT_FOUND, "provider_not_found"),
+            CheckError::OwnLogin(_) => (WRONG, "provider_not_checkable"),
+            CheckError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
+            CheckError::OtherProvider { .. } => (WRONG, "profile_of_other_provider"),
+            CheckError::Profile(error) => profile(error),
+            CheckError::ProfileKey(error) => key(error),
+            CheckError::Key(_) => (WRONG, "key_missing"),
+            CheckError::Busy => (UNAVAILABLE, "busy"),
             _ => INTERNAL,
         };
         refuse(status, code, &error)
