@@ -109,10 +109,9 @@ fn holds(folder: &Path, text: &str) -> bool {
         let path = entry.path();
         match path.is_dir() {
             true => holds(&path, text),
-            false => fs::read(&path).is_ok_and(|bytes| {
-                let mut windows = bytes.windows(text.len());
-                windows.any(|window| window == text.as_bytes())
-            }),
+            false => {
+                fs::read(&path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text))
+            }
         }
     })
 }
@@ -308,4 +307,42 @@ fn an_address_with_a_placeholder_is_made_whole() {
     let value = format!("LOCAL_PORT={port}");
     let (code, check_) = found(&world, &["--key-stdin", "--env", &value], KEY);
     assert_eq!((code, &check_["key"]), (0, &json!("works")), "{check_}");
+}
+
+#[test]
+fn the_documentation_names_every_provider_endpoint_and_variable() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let page = fs::read_to_string(root.join("docs/providers.md")).unwrap();
+    let manifests = fs::read_dir(root.join("crates/clown-core/manifests/providers")).unwrap();
+    for file in manifests {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let row = format!("| `{}` |", manifest["id"].as_str().unwrap());
+        let row = page.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("{} is not in the table", manifest["id"]));
+        let mut names: Vec<&str> = Vec::new();
+        let endpoints = manifest.get("endpoints").and_then(toml::Value::as_array);
+        names.extend(
+            endpoints
+                .into_iter()
+                .flatten()
+                .map(|it| it["id"].as_str().unwrap()),
+        );
+        names.extend(
+            manifest
+                .get("key")
+                .map(|key| key["variable"].as_str().unwrap()),
+        );
+        names.extend(manifest.get("default_model").and_then(toml::Value::as_str));
+        for name in names {
+            assert!(row.contains(&format!("`{name}`")), "{name}: {row}");
+        }
+        let placeholders = manifest.get("placeholders").and_then(toml::Value::as_table);
+        for name in placeholders.into_iter().flat_map(toml::Table::keys) {
+            assert!(
+                page.contains(&format!("`{name}`")),
+                "{name} is not explained"
+            );
+        }
+    }
 }
