@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use clown_tests::World;
+use clown_tests::{World, binaries};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -259,9 +259,22 @@ fn a_private_authority_is_trusted_once_it_is_named() {
 
     let pem = world.path("authority.pem");
     fs::write(&pem, authority.pem()).unwrap();
+    world.crash_daemon();
+    fs::remove_file(world.path("state/daemon.json")).unwrap();
+    let mut instead_of_the_systems = world.command(&binaries().clownd);
+    instead_of_the_systems
+        .args(["--listen", "127.0.0.1:0"])
+        .env("SSL_CERT_FILE", &pem)
+        .stderr(Stdio::null());
+    let mut daemon = instead_of_the_systems.spawn().unwrap();
+    world.find_daemon();
+    let (code, check_) = found(&world, &["--key-stdin"], KEY);
+    assert_eq!((code, &check_["key"]), (0, &json!("works")), "{check_}");
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+
     let settings = format!("[network]\nauthorities = [\"{}\"]\n", pem.display());
     fs::write(world.path("config/config.toml"), settings).unwrap();
-    world.crash_daemon();
     world.start();
     let (code, check_) = found(&world, &["--key-stdin"], KEY);
     assert_eq!((code, &check_["key"]), (0, &json!("works")), "{check_}");

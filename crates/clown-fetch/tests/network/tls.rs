@@ -3,11 +3,12 @@
 use crate::server::{Server, answer, read_request};
 use crate::{failure, get};
 use clown_core::fetch::{Fetch as _, FetchFailure, FetchRequest, TlsProblem};
-use clown_fetch::{Fetcher, FetcherSettings};
+use clown_fetch::{Fetcher, FetcherSettings, ProxySettings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 /// An authority that nobody knows but the test.
@@ -55,12 +56,16 @@ fn url(server: &Server, path: &str) -> String {
 }
 
 fn trusting(authority: &Authority) -> (tempfile::TempDir, Fetcher) {
+    trusting_through(authority, ProxySettings::default())
+}
+
+fn trusting_through(authority: &Authority, proxies: ProxySettings) -> (tempfile::TempDir, Fetcher) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("authority.pem");
     std::fs::write(&path, authority.0.pem()).unwrap();
     let settings = FetcherSettings {
         authorities: vec![path],
-        ..FetcherSettings::default()
+        proxies,
     };
     (folder, Fetcher::new(settings))
 }
@@ -146,4 +151,50 @@ fn an_authority_that_cannot_be_read_is_told_before_anything_is_asked() {
         assert!(error.contains(path.to_str().unwrap()), "{error}");
     }
     assert!(get("http://127.0.0.1:1/").is_err());
+}
+
+/// A proxy that leads every tunnel to `port`, or refuses it.
+fn proxy_to(port: Option<u16>) -> Server {
+    Server::start(move |mut stream| {
+        let Some(request) = read_request(&mut stream) else {
+            return;
+        };
+        let Some(port) = port.filter(|_| request.path == "far.invalid:443") else {
+            let _ = stream.write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n");
+            return;
+        };
+        stream.write_all(b"HTTP/1.1 200 Yes\r\n\r\n").unwrap();
+        let there = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut from, mut to) = (stream.try_clone().unwrap(), there.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut &there, &mut stream);
+        let _ = stream.shutdown(Shutdown::Write);
+    })
+}
+
+#[test]
+fn a_proxy_tunnels_tls_and_sees_nothing_of_it() {
+    let authority = Authority::new();
+    let server = authority.serve("far.invalid", |_| {});
+    let through = |proxy: &Server| {
+        let settings = ProxySettings {
+            https: Some(proxy.url("")),
+            ..ProxySettings::default()
+        };
+        let (_folder, fetcher) = trusting_through(&authority, settings);
+        fetcher.fetch(&FetchRequest::get("https://far.invalid/").header("x-api-key", "sk-1"))
+    };
+    let answer = through(&proxy_to(Some(server.port())));
+    assert_eq!(answer.unwrap().body, b"safe");
+
+    let refusing = proxy_to(None);
+    let failure = through(&refusing).unwrap_err().failure;
+    let FetchFailure::Proxy { proxy, reason } = failure else {
+        panic!("{failure:?}");
+    };
+    assert_eq!(refusing.url(""), format!("http://{proxy}"));
+    assert!(reason.contains("authorization required"), "{reason}");
 }
