@@ -288,7 +288,7 @@ fn agents_and_providers() {
 #[test]
 fn a_check_of_a_provider_says_what_was_tried() {
     let server = TestServer::start();
-    let check = |id: &str, body: serde_json::Value| {
+    let check = |id: &str, body: Value| {
         send(
             &server,
             "POST",
