@@ -63,7 +63,7 @@ pub(crate) enum Command {
     /// List, show and detect coding agents
     #[command(subcommand, visible_alias = "agent")]
     Agents(agents::AgentsCommand),
-    /// List and show providers of models
+    /// List, show and check providers of models
     #[command(subcommand, visible_alias = "provider")]
     Providers(providers::ProvidersCommand),
     /// Start, stop and inspect the daemon

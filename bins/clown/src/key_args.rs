@@ -54,7 +54,7 @@ pub(crate) fn file(path: &std::path::Path) -> anyhow::Result<KeyInput> {
     }
 }
 
-fn read_stdin() -> anyhow::Result<KeyInput> {
+pub(crate) fn read_stdin() -> anyhow::Result<KeyInput> {
     if std::io::stdin().is_terminal() {
         return prompt::hidden("Key: ").map(KeyInput::Value);
     }

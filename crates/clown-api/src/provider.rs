@@ -31,6 +31,46 @@ pub struct Provider {
     pub default_model: Option<String>,
     /// Models that it is known to have; others work too.
     pub models: Vec<String>,
+    /// The same models, with what is known of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_details: Vec<Model>,
+    /// What the variables that addresses name in braces stand for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placeholders: Vec<Placeholder>,
+}
+
+/// A model of a provider.
+///
+/// ```
+/// let model: clown_api::Model = serde_json::from_str(r#"{"id":"m","context":200000}"#)?;
+/// assert_eq!(model.context, Some(200_000));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// As the provider calls it.
+    pub id: String,
+    /// How many tokens fit into it at once, in and out together, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<u64>,
+}
+
+/// A variable in an endpoint's address. A profile gives its value in `env`.
+///
+/// ```
+/// let text = r#"{"variable":"AWS_REGION","about":"an AWS region","example":"us-east-1"}"#;
+/// let placeholder: clown_api::Placeholder = serde_json::from_str(text)?;
+/// assert_eq!(placeholder.variable, "AWS_REGION");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placeholder {
+    /// Its name, as it stands in braces.
+    pub variable: String,
+    /// What it is, for people.
+    pub about: String,
+    /// A value as it may look.
+    pub example: String,
 }
 
 /// One address of a provider.
@@ -45,6 +85,9 @@ pub struct Provider {
 pub struct Endpoint {
     /// The id that a profile's `endpoint_id` names.
     pub id: String,
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Base address by request format (`anthropic-messages`, `openai-responses`, `openai-chat`, `gemini`).
     pub urls: BTreeMap<String, String>,
 }

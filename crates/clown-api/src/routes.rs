@@ -51,6 +51,11 @@ pub fn provider(id: &str) -> String {
     format!("{PROVIDERS}/{id}")
 }
 
+/// Where a provider's addresses and a key are tried.
+pub fn provider_check(id: &str) -> String {
+    format!("{PROVIDERS}/{id}/check")
+}
+
 /// Where the pid of a run is reported.
 pub fn run_started(id: &str) -> String {
     format!("{RUNS}/{id}/started")

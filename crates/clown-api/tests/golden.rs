@@ -34,7 +34,9 @@ fn every_shape_is_as_its_file_says() {
     check::<KeyInput>(&keys, &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
     check::<Agent>(&["Agent", "Agent.absent"], &mut seen);
-    check::<Provider>(&["Provider"], &mut seen);
+    check::<Provider>(&["Provider", "Provider.placeholders"], &mut seen);
+    check::<CheckProvider>(&["CheckProvider", "CheckProvider.full"], &mut seen);
+    check::<ProviderCheck>(&["ProviderCheck"], &mut seen);
     check::<PrepareRun>(&["PrepareRun"], &mut seen);
     check::<PreparedRun>(&["PreparedRun"], &mut seen);
     check::<StartedRun>(&["StartedRun"], &mut seen);

@@ -7,8 +7,8 @@ use crate::request::{Asked, encode, round_trip, without_query};
 use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
-    Agent, CreateProfile, Daemon, ExitedRun, KeyInput, List, PrepareRun, PreparedRun, Profile,
-    Provider, Run, Shutdown, StartedRun, State, routes,
+    Agent, CheckProvider, CreateProfile, Daemon, ExitedRun, KeyInput, List, PrepareRun,
+    PreparedRun, Profile, Provider, ProviderCheck, Run, Shutdown, StartedRun, State, routes,
 };
 use http::Method;
 use serde::Serialize;
@@ -276,6 +276,26 @@ impl Client {
     /// [`ClientError::Problem`] with `provider_not_found`; else as any [`ClientError`].
     pub async fn provider(&self, id: &str) -> Result<Provider, ClientError> {
         self.get(routes::provider(&segment(id))).await
+    }
+
+    /// `POST /api/v1/providers/{id}/check`. It waits for the provider, and for a command that prints
+    /// a key: give it more time than the default ([`Client::with_time_limit`]). A key's value is sent
+    /// only to the own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `provider_not_found`, or what is wrong with the request;
+    /// [`ClientError::NotLocal`] for a key's value to another machine; else as any [`ClientError`].
+    pub async fn check_provider(
+        &self,
+        id: &str,
+        request: &CheckProvider,
+    ) -> Result<ProviderCheck, ClientError> {
+        let trust = match request.key {
+            Some(KeyInput::Value(_)) => Trust::Secret,
+            _ => Trust::Ordinary,
+        };
+        self.post(routes::provider_check(&segment(id)), request, trust)
+            .await
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {

@@ -1,6 +1,7 @@
 //! All services together.
 
 use crate::agents::{AgentSettings, AgentStatus, Agents};
+use crate::fetch::Fetch;
 use crate::journal::{self, Retention};
 use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
 use crate::launch::{self, LaunchError, LaunchInput, MergeError};
@@ -35,6 +36,8 @@ pub struct CoreSettings {
     pub store: StoreSettings,
     /// How much of the past the journal keeps.
     pub retention: Retention,
+    /// How other machines are reached.
+    pub fetch: Arc<dyn Fetch>,
 }
 
 /// The daemon's domain.
@@ -56,11 +59,15 @@ pub struct Core {
     pub proxies: Proxies,
     /// What profiles have used.
     pub usage: Usage,
-    environment: Environment,
+    /// Other machines.
+    pub fetch: Arc<dyn Fetch>,
+    pub(crate) environment: Environment,
     retention: Retention,
     watching: Mutex<Vec<Watching>>,
     /// How many keys are being looked up, each on a thread that waits.
     key_look_ups: AtomicUsize,
+    /// How many providers are being asked.
+    pub(crate) checks: AtomicUsize,
 }
 
 /// Files by which a state folder is known to be one.
@@ -78,13 +85,13 @@ const MAX_TRIES: usize = 3;
 const MAX_KEY_LOOK_UPS: usize = 24;
 
 /// One of a limited number of places, until it is dropped.
-struct Slot<'a>(&'a AtomicUsize);
+pub(crate) struct Slot<'a>(&'a AtomicUsize);
 
 impl<'a> Slot<'a> {
-    fn take(taken: &'a AtomicUsize) -> Option<Self> {
-        let limit = |taken| (taken < MAX_KEY_LOOK_UPS).then_some(taken + 1);
+    pub(crate) fn take(taken: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
         taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, limit)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()
             .map(|_| Self(taken))
     }
@@ -259,10 +266,12 @@ impl Core {
             runs,
             proxies,
             usage,
+            fetch: settings.fetch,
             environment: settings.environment.into_iter().collect(),
             retention: settings.retention,
             watching: Mutex::default(),
             key_look_ups: AtomicUsize::new(0),
+            checks: AtomicUsize::new(0),
         })
     }
 
@@ -337,7 +346,7 @@ impl Core {
             Some(source) if !provider.is_own_login() => source,
             _ => return Ok(None),
         };
-        let _slot = Slot::take(&self.key_look_ups).ok_or(PrepareError::Busy)?;
+        let _slot = Slot::take(&self.key_look_ups, MAX_KEY_LOOK_UPS).ok_or(PrepareError::Busy)?;
         let resolver = KeyResolver {
             store: &self.keys,
             environment: &self.environment,
@@ -448,6 +457,7 @@ mod tests {
             keyring: false,
             store: StoreSettings::default(),
             retention: Retention::default(),
+            fetch: Arc::new(crate::fetch::Offline),
         });
         core.unwrap()
     }

@@ -7,6 +7,7 @@ pub mod agents;
 mod alias;
 pub mod bus;
 mod composition;
+pub mod fetch;
 pub mod files;
 pub mod journal;
 pub mod keys;
@@ -15,6 +16,7 @@ pub mod manifests;
 mod place;
 pub mod process;
 pub mod profiles;
+mod provider_check;
 pub mod providers;
 pub mod proxies;
 mod rules;
@@ -27,5 +29,6 @@ pub use alias::{Alias, InvalidAlias};
 pub use composition::{
     Core, CoreError, CoreSettings, PrepareError, RunRequest, STATE_MARKS, Snapshot,
 };
+pub use provider_check::{CheckError, CheckKey, CheckRequest, ProviderCheck};
 pub use rules::Catalogue;
 pub use seq::Seq;

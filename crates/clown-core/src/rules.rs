@@ -1,7 +1,7 @@
 //! What agents and providers say about a profile's definition.
 
 use crate::agents::AgentManifest;
-use crate::launch;
+use crate::launch::{self, LaunchError};
 use crate::manifests::Manifests;
 use crate::profiles::{Definition, ProfileError, Rules};
 use crate::providers::{Catalog, ProviderManifest};
@@ -76,15 +76,21 @@ impl Rules for Catalogue {
                 ),
             });
         }
+        let agents: Vec<_> = self.agents.current().all().cloned().collect();
         let providers: Vec<_> = self.providers.current().all().cloned().collect();
         launch::check(
             &agent,
             &provider,
             definition.endpoint_id.as_deref(),
+            &definition.env,
+            &agents,
             &providers,
         )
         .map_err(|error| ProfileError::Invalid {
-            member: "provider_id".to_owned(),
+            member: match error {
+                LaunchError::AddressIncomplete { .. } => "env".to_owned(),
+                _ => "provider_id".to_owned(),
+            },
             message: error.to_string(),
         })
     }

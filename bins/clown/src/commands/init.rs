@@ -6,6 +6,7 @@ use crate::prompt;
 use clap::Args;
 use clown_api::{Agent, CreateProfile, KeyInput, Profile, Provider};
 use clown_client::Client;
+use std::collections::BTreeMap;
 
 /// The provider that stands for the agent's own login.
 const OWN_LOGIN: &str = "self";
@@ -58,6 +59,10 @@ pub(crate) async fn init(context: &Context, args: InitArgs) -> anyhow::Result<()
         }
         given => given,
     };
+    let env = match asks {
+        true => ask_for_address(provider)?,
+        false => BTreeMap::new(),
+    };
     let taken = client.profiles().await?;
     let alias = match args.alias {
         Some(alias) => alias,
@@ -68,6 +73,7 @@ pub(crate) async fn init(context: &Context, args: InitArgs) -> anyhow::Result<()
     let mut request = CreateProfile::new(alias, agent.id.clone());
     request.provider_id = Some(provider.id.clone());
     request.model = model;
+    request.env = env;
     request.key = key;
     let profile = create(&client, &request).await?;
     if context.output.is_json() {
@@ -176,6 +182,26 @@ fn choose_provider(
 }
 
 /// Without any word on it, a key is where people usually keep it.
+/// What the provider's address needs of the person, as the variables that give it.
+fn ask_for_address(provider: &Provider) -> anyhow::Result<BTreeMap<String, String>> {
+    let is_default = |id: &str| provider.default_endpoint.as_deref() == Some(id);
+    let endpoint = provider.endpoints.iter().find(|it| is_default(&it.id));
+    let urls = || endpoint.iter().flat_map(|endpoint| endpoint.urls.values());
+    let mut env = BTreeMap::new();
+    for placeholder in &provider.placeholders {
+        let named = format!("{{{}}}", placeholder.variable);
+        if urls().any(|url| url.contains(&named)) {
+            let question = format!(
+                "{} needs {}, such as {}",
+                provider.name, placeholder.about, placeholder.example
+            );
+            let value = prompt::line(&question, "")?;
+            env.insert(placeholder.variable.clone(), value);
+        }
+    }
+    Ok(env)
+}
+
 fn default_key(provider: &Provider) -> Option<KeyInput> {
     provider
         .key_env

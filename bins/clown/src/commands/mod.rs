@@ -29,7 +29,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::init(&context()?, args).await,
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
-        Command::Providers(command) => providers::dispatch(&context()?, command).await,
+        Command::Providers(command) => return providers::dispatch(&context()?, command).await,
         Command::Daemon(command) => daemon::dispatch(&context()?, command).await,
         Command::Completions(args) => completions::completions(Output::new(global.json), &args),
     };

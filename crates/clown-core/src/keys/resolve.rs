@@ -63,6 +63,14 @@ impl KeyResolver<'_> {
         }
     }
 
+    /// A key that is no profile's. The error is a sentence that speaks of none.
+    pub(crate) fn resolve_alone(&self, source: &KeySource) -> Result<Secret, String> {
+        // Errors name a profile, which `without_profile` leaves out again.
+        let nobody: Alias = "check".parse().map_err(|_| String::new())?;
+        self.resolve(&nobody, source)
+            .map_err(|error| without_profile(&error))
+    }
+
     fn variable(&self, profile: &Alias, name: &str) -> Result<Secret, KeyError> {
         // An empty variable is how shells often unset one.
         let of_caller = self
@@ -84,6 +92,30 @@ impl KeyResolver<'_> {
                 variable: name.to_owned(),
             }),
         }
+    }
+}
+
+fn without_profile(error: &KeyError) -> String {
+    match error {
+        KeyError::VariableUnset { variable, .. } => format!(
+            "the variable {variable} is set neither where you call from nor where the daemon was started"
+        ),
+        KeyError::CommandFailed { how, last_line, .. } => {
+            format!("the command that prints it failed ({how}): {last_line}")
+        }
+        KeyError::CommandNotStarted { source, .. } => {
+            format!("the command that prints it could not be started: {source}")
+        }
+        KeyError::CommandTimeout { seconds, .. } => format!(
+            "the command that prints it had not ended after {seconds} s and was stopped: it must not ask anything"
+        ),
+        KeyError::File { path, source, .. } => {
+            format!("the file {} cannot be read: {source}", path.display())
+        }
+        KeyError::Unusable { origin, flaw, .. } => {
+            format!("what {origin} gives cannot be used as a key: {flaw}")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -18,7 +18,7 @@ impl Secret {
 
     /// Why this cannot be a key, if so. An environment holds no NUL, and an HTTP header no other
     /// control character either.
-    pub(super) fn flaw(&self) -> Option<&'static str> {
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
         if self.0.is_empty() {
             Some("it is empty")
         } else if self.0.chars().any(char::is_control) {

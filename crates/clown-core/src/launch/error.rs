@@ -7,16 +7,36 @@ use std::path::PathBuf;
 pub enum LaunchError {
     /// Agent and provider do not speak the same.
     #[error(
-        "{agent} cannot use the provider {provider}: they have no wire format in common; it works with {}",
-        list(working)
+        "{agent} cannot use the provider {provider}: they have no wire format in common; {agent} works with {}{}",
+        some(providers),
+        also(provider, agents)
     )]
     NoSharedFormat {
         /// The agent's id.
         agent: String,
         /// The provider's id.
         provider: String,
-        /// The ids of providers that would work.
-        working: Vec<String>,
+        /// The ids of providers that the agent would work with.
+        providers: Vec<String>,
+        /// The ids of agents that would work with the provider, as far as they are known.
+        agents: Vec<String>,
+    },
+    /// The provider's address has parts that the profile has to say.
+    #[error(
+        "the address of {provider} needs {about}{}: set {variable} in the profile's env, for example with --env {variable}={example}",
+        if *unfit { ", of letters, digits, hyphens, dots and underscores" } else { "" }
+    )]
+    AddressIncomplete {
+        /// The provider's id.
+        provider: String,
+        /// The variable.
+        variable: String,
+        /// What it is.
+        about: String,
+        /// A value as it may look.
+        example: String,
+        /// Whether there is a value, which cannot stand in an address.
+        unfit: bool,
     },
     /// The endpoint that the profile names is not there.
     #[error(
@@ -144,6 +164,23 @@ pub enum MergeError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// As many as can be read at a glance.
+const AT_A_GLANCE: usize = 8;
+
+fn some(ids: &[String]) -> String {
+    match ids.len().checked_sub(AT_A_GLANCE) {
+        None | Some(0) => list(ids),
+        Some(more) => format!("{} and {more} more", list(&ids[..AT_A_GLANCE])),
+    }
+}
+
+fn also(provider: &str, agents: &[String]) -> String {
+    match agents {
+        [] => String::new(),
+        agents => format!("; {provider} works with {}", some(agents)),
+    }
 }
 
 fn list(ids: &[String]) -> String {

@@ -100,4 +100,6 @@ mod merge_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
+mod proposal_tests;
+#[cfg(test)]
 mod told_tests;

@@ -1,6 +1,6 @@
 use super::{FileMerge, LaunchError, LaunchPlan, McpServer, Member, Wanted, mcp};
 use crate::agents::{AgentManifest, ConfigFile, HooksFile, Template, Variables};
-use crate::providers::{Endpoint, Format, ProviderManifest};
+use crate::providers::{Endpoint, Format, ProviderManifest, Unfilled};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,7 +56,15 @@ pub fn plan(
     provider: &ProviderManifest,
     input: &LaunchInput<'_>,
 ) -> Result<LaunchPlan, LaunchError> {
-    let target = Target::choose(agent, provider, input.endpoint_id, input.providers)?;
+    // A profile is checked before, with what could be proposed instead.
+    let target = Target::choose(
+        agent,
+        provider,
+        input.endpoint_id,
+        input.env,
+        &[],
+        input.providers,
+    )?;
     let key = if provider.is_own_login() {
         None
     } else {
@@ -86,7 +94,7 @@ pub fn plan(
     let variables = Variables {
         alias: input.alias,
         home,
-        endpoint: target.as_ref().map_or("", |target| target.url),
+        endpoint: target.as_ref().map_or("", |target| target.url.as_str()),
         format: target.as_ref().map_or("", |target| target.format.as_str()),
         model: model.unwrap_or_default(),
         small_model: input.small_model.unwrap_or_default(),
@@ -111,14 +119,17 @@ pub fn plan(
     })
 }
 
-/// Whether `agent` can be started with `provider` at all; `providers` are what can be proposed.
+/// Whether `agent` can be started with `provider` at all, and the variables of `env` make its address
+/// whole; `agents` and `providers` are what can be proposed.
 pub fn check(
     agent: &AgentManifest,
     provider: &ProviderManifest,
     endpoint_id: Option<&str>,
+    env: &BTreeMap<String, String>,
+    agents: &[Arc<AgentManifest>],
     providers: &[Arc<ProviderManifest>],
 ) -> Result<(), LaunchError> {
-    Target::choose(agent, provider, endpoint_id, providers).map(drop)
+    Target::choose(agent, provider, endpoint_id, env, agents, providers).map(drop)
 }
 
 /// The model of a run: the profile's, else the provider's, else the agent's own default.
@@ -156,17 +167,19 @@ fn best_format(
 }
 
 /// Where a run's requests go, and in what form.
-struct Target<'a> {
-    url: &'a str,
+struct Target {
+    url: String,
     format: Format,
 }
 
-impl<'a> Target<'a> {
+impl Target {
     /// None for the agent's own login.
     fn choose(
         agent: &AgentManifest,
-        provider: &'a ProviderManifest,
+        provider: &ProviderManifest,
         endpoint_id: Option<&str>,
+        env: &BTreeMap<String, String>,
+        agents: &[Arc<AgentManifest>],
         providers: &[Arc<ProviderManifest>],
     ) -> Result<Option<Self>, LaunchError> {
         let named = match endpoint_id {
@@ -179,37 +192,40 @@ impl<'a> Target<'a> {
         let no_shared_format = || LaunchError::NoSharedFormat {
             agent: agent.id.as_str().to_owned(),
             provider: provider.id.as_str().to_owned(),
-            working: working_providers(agent, providers),
+            providers: working_providers(agent, providers),
+            agents: working_agents(provider, agents),
         };
         let format = shared_format(agent, provider).ok_or_else(no_shared_format)?;
         if let Some(endpoint) = named {
-            return Self::at(agent, provider, endpoint)
-                .map(Some)
-                .ok_or_else(|| LaunchError::EndpointFormat {
-                    agent: agent.id.as_str().to_owned(),
-                    provider: provider.id.as_str().to_owned(),
-                    endpoint: endpoint.id.as_str().to_owned(),
-                });
+            let format = best_format(agent, provider, endpoint);
+            let format = format.ok_or_else(|| LaunchError::EndpointFormat {
+                agent: agent.id.as_str().to_owned(),
+                provider: provider.id.as_str().to_owned(),
+                endpoint: endpoint.id.as_str().to_owned(),
+            })?;
+            return Self::at(provider, endpoint, format, env);
         }
-        let endpoints = provider
+        let mut endpoints = provider
             .default_endpoint()
             .into_iter()
             .chain(&provider.endpoints);
-        let url = endpoints
-            .filter_map(|endpoint| endpoint.urls.get(&format))
-            .next();
-        let url = url.ok_or_else(no_shared_format)?.as_str();
-        Ok(Some(Self { url, format }))
+        let serving = endpoints.find(|endpoint| endpoint.urls.contains_key(&format));
+        Self::at(provider, serving.ok_or_else(no_shared_format)?, format, env)
     }
 
     fn at(
-        agent: &AgentManifest,
         provider: &ProviderManifest,
-        endpoint: &'a Endpoint,
-    ) -> Option<Self> {
-        let format = best_format(agent, provider, endpoint)?;
-        let url = endpoint.urls.get(&format)?.as_str();
-        Some(Self { url, format })
+        endpoint: &Endpoint,
+        format: Format,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, LaunchError> {
+        let Some(url) = endpoint.urls.get(&format) else {
+            return Ok(None);
+        };
+        let url = url
+            .fill(env)
+            .map_err(|unfilled| address_incomplete(provider, unfilled))?;
+        Ok(Some(Self { url, format }))
     }
 }
 
@@ -228,6 +244,28 @@ fn find_endpoint<'a>(
                 .map(|endpoint| endpoint.id.as_str().to_owned())
                 .collect(),
         })
+}
+
+fn address_incomplete(provider: &ProviderManifest, unfilled: Unfilled<'_>) -> LaunchError {
+    let (Unfilled::Missing(variable) | Unfilled::Unfit(variable)) = unfilled;
+    let explained = provider.placeholders.get(variable);
+    let owned = |text: Option<&String>| text.cloned();
+    LaunchError::AddressIncomplete {
+        provider: provider.id.as_str().to_owned(),
+        variable: variable.to_owned(),
+        about: owned(explained.map(|it| &it.about))
+            .unwrap_or_else(|| format!("a value for {variable}")),
+        example: owned(explained.map(|it| &it.example)).unwrap_or_else(|| "VALUE".to_owned()),
+        unfit: matches!(unfilled, Unfilled::Unfit(_)),
+    }
+}
+
+fn working_agents(provider: &ProviderManifest, agents: &[Arc<AgentManifest>]) -> Vec<String> {
+    agents
+        .iter()
+        .filter(|agent| shared_format(agent, provider).is_some())
+        .map(|agent| agent.id.as_str().to_owned())
+        .collect()
 }
 
 fn working_providers(agent: &AgentManifest, providers: &[Arc<ProviderManifest>]) -> Vec<String> {

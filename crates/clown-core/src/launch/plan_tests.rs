@@ -9,8 +9,8 @@ use std::sync::Arc;
 pub const KEY: &str = "sk-secret-1234";
 
 pub struct Case {
-    agents: Catalog<AgentManifest>,
-    providers: Vec<Arc<ProviderManifest>>,
+    pub agents: Catalog<AgentManifest>,
+    pub providers: Vec<Arc<ProviderManifest>>,
     pub env: BTreeMap<String, String>,
     /// Of the caller's variables.
     pub names: Option<Vec<String>>,
@@ -137,7 +137,7 @@ fn claude_with_anthropic() {
             ("CLAUDE_CONFIG_DIR", Some("/state/homes/work/claude")),
             ("ANTHROPIC_BASE_URL", Some("https://api.anthropic.com")),
             ("ANTHROPIC_API_KEY", Some(KEY)),
-            ("ANTHROPIC_MODEL", Some("claude-sonnet-4-5")),
+            ("ANTHROPIC_MODEL", Some("claude-sonnet-5-5")),
             ("ANTHROPIC_AUTH_TOKEN", None),
             ("ANTHROPIC_DEFAULT_HAIKU_MODEL", None),
             ("CLAUDE_CODE_OAUTH_TOKEN", None),
@@ -275,7 +275,7 @@ fn gemini_with_gemini() {
                 "GOOGLE_GEMINI_BASE_URL",
                 Some("https://generativelanguage.googleapis.com"),
             ),
-            ("GEMINI_MODEL", Some("gemini-2.5-pro")),
+            ("GEMINI_MODEL", Some("gemini-3.8-flash")),
             ("GOOGLE_API_KEY", None),
         ],
     );
@@ -377,13 +377,13 @@ fn refusals_say_what_to_do() {
         "claude",
         "openai",
         &|_| (),
-        "claude cannot use the provider openai: they have no wire format in common; it works with anthropic, local, openrouter, self",
+        "claude cannot use the provider openai: they have no wire format in common; claude works with anthropic, azure-openai, bedrock, deepseek, fireworks, litellm, lmstudio, local and 7 more",
     );
     check(
         "gemini",
         "anthropic",
         &|_| (),
-        "gemini cannot use the provider anthropic: they have no wire format in common; it works with gemini, self",
+        "gemini cannot use the provider anthropic: they have no wire format in common; gemini works with gemini, litellm, self",
     );
     check(
         "claude",

@@ -1,4 +1,4 @@
-use super::Manifest;
+use super::{EndpointUrl, Manifest, Model};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,36 @@ pub struct ProviderManifest {
     pub default_model: Option<String>,
     /// Some of its models, to choose from.
     #[serde(default)]
-    pub models: Vec<String>,
+    pub models: Vec<Model>,
+    /// What the variables that addresses name in braces stand for.
+    #[serde(default)]
+    pub placeholders: BTreeMap<String, Placeholder>,
+    /// How a key is tried; without this, it cannot be.
+    pub check: Option<CheckManifest>,
+    /// Where the facts are from.
+    #[serde(default)]
+    pub sources: Vec<String>,
+}
+
+/// What a variable in an address stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placeholder {
+    /// In words that follow "it needs".
+    pub about: String,
+    /// A value as it may look.
+    pub example: String,
+}
+
+/// How a key is tried: by a route that reads something, costs nothing, and wants the key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckManifest {
+    /// Behind the base address of the format.
+    #[serde(default)]
+    pub paths: BTreeMap<Format, String>,
+    /// A word in an answer of status 400 by which the provider says that the key is wrong.
+    pub refused: Option<String>,
 }
 
 /// One address of a provider: its own, a region's, a mirror's.
@@ -37,6 +66,8 @@ pub struct Endpoint {
     pub name: Option<String>,
     /// The base address of each format that is served there.
     pub urls: BTreeMap<Format, EndpointUrl>,
+    /// How a key is tried here, where that differs from the provider's other endpoints.
+    pub check: Option<CheckManifest>,
 }
 
 /// The key that a provider wants.
@@ -138,6 +169,11 @@ impl Manifest for ProviderManifest {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.check_placeholders()?;
+        let checks = self.endpoints.iter().filter_map(|it| it.check.as_ref());
+        for check in checks.chain(&self.check) {
+            check.check()?;
+        }
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             let id = endpoint.id.as_str();
             if self.endpoints[..index]
@@ -160,6 +196,33 @@ impl Manifest for ProviderManifest {
                 id.as_str()
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+impl ProviderManifest {
+    fn check_placeholders(&self) -> Result<(), String> {
+        let urls = || self.endpoints.iter().flat_map(|it| it.urls.values());
+        let named = |name: &str| urls().any(|url| url.placeholders().any(|other| other == name));
+        match self.placeholders.keys().find(|name| !named(name)) {
+            Some(name) => Err(format!(
+                "no address names `{{{name}}}`, which `placeholders` explains"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl CheckManifest {
+    fn check(&self) -> Result<(), String> {
+        let good = |path: &&String| {
+            path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        match self.paths.values().find(|path| !good(path)) {
+            Some(path) => Err(format!(
+                "`{path}` is no path to check: begin it with / and leave out spaces"
+            )),
+            None => Ok(()),
         }
     }
 }
@@ -189,40 +252,5 @@ impl TryFrom<String> for Identifier {
                 "`{text}` is no id: use 1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit"
             ))
         }
-    }
-}
-
-/// An `http` or `https` address without a slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct EndpointUrl(String);
-
-impl EndpointUrl {
-    /// As agents get it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for EndpointUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let rest = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"));
-        let host = rest.map_or("", |rest| rest.split('/').next().unwrap_or(""));
-        let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if host.is_empty() || !printable || text.contains(['?', '#', '"', '\\']) {
-            return Err(format!(
-                "`{text}` is no address: it must begin with http:// or https:// and have a host, no query and no spaces"
-            ));
-        }
-        if host.contains('@') {
-            return Err(
-                "the address holds a user or a password: keep keys out of manifests".to_owned(),
-            );
-        }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 }

@@ -1,37 +1,54 @@
 //! Who serves the models: manifests of providers, ours and people's own.
 
 mod catalog;
+mod check;
 mod manifest;
+mod model;
+mod url;
 
 pub use catalog::{Catalog, Manifest, Problem};
+pub use check::{AddressVerdict, Checked, KeyVerdict, check};
 pub use manifest::{
-    Endpoint, EndpointUrl, Format, Identifier, KeyAuth, KeyManifest, ProviderManifest,
+    CheckManifest, Endpoint, Format, Identifier, KeyAuth, KeyManifest, Placeholder,
+    ProviderManifest,
 };
+pub use model::Model;
+pub use url::{EndpointUrl, Unfilled};
 
 use std::path::Path;
 
-/// The built-in manifests, as file name and content.
-const BUILT_IN: [(&str, &str); 5] = [
-    (
-        "anthropic.toml",
-        include_str!("../../manifests/providers/anthropic.toml"),
-    ),
-    (
-        "gemini.toml",
-        include_str!("../../manifests/providers/gemini.toml"),
-    ),
-    (
-        "openai.toml",
-        include_str!("../../manifests/providers/openai.toml"),
-    ),
-    (
-        "openrouter.toml",
-        include_str!("../../manifests/providers/openrouter.toml"),
-    ),
-    (
-        "self.toml",
-        include_str!("../../manifests/providers/self.toml"),
-    ),
+/// A built-in manifest, as file name and content.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        [$((
+            concat!($name, ".toml"),
+            include_str!(concat!("../../manifests/providers/", $name, ".toml")),
+        )),*]
+    };
+}
+
+/// The built-in manifests.
+const BUILT_IN: [(&str, &str); 20] = built_in![
+    "anthropic",
+    "azure-openai",
+    "bedrock",
+    "deepseek",
+    "fireworks",
+    "gemini",
+    "groq",
+    "litellm",
+    "lmstudio",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "ollama",
+    "openai",
+    "openrouter",
+    "self",
+    "together",
+    "vertex",
+    "vllm",
+    "zai",
 ];
 
 /// The built-in providers and those of `folder` (`providers.d`), which win by id. A folder that is
@@ -40,5 +57,7 @@ pub fn load(folder: &Path) -> Catalog<ProviderManifest> {
     Catalog::load(&BUILT_IN, folder)
 }
 
+#[cfg(test)]
+mod check_tests;
 #[cfg(test)]
 mod tests;

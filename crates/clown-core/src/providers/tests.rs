@@ -8,7 +8,31 @@ fn the_built_in_ones_are_good() {
     let catalog = load(&tempfile::tempdir().unwrap().path().join("providers.d"));
     assert_eq!(catalog.problems(), []);
     let ids: Vec<&str> = catalog.all().map(|manifest| manifest.id.as_str()).collect();
-    assert_eq!(ids, ["anthropic", "gemini", "openai", "openrouter", "self"]);
+    assert_eq!(
+        ids,
+        [
+            "anthropic",
+            "azure-openai",
+            "bedrock",
+            "deepseek",
+            "fireworks",
+            "gemini",
+            "groq",
+            "litellm",
+            "lmstudio",
+            "minimax",
+            "mistral",
+            "moonshot",
+            "ollama",
+            "openai",
+            "openrouter",
+            "self",
+            "together",
+            "vertex",
+            "vllm",
+            "zai"
+        ]
+    );
     for manifest in catalog.all() {
         assert_eq!(manifest.is_own_login(), manifest.id.as_str() == "self");
         assert_eq!(manifest.key.is_some(), manifest.id.as_str() != "self");
@@ -17,6 +41,94 @@ fn the_built_in_ones_are_good() {
             !manifest.is_own_login()
         );
     }
+}
+
+#[test]
+fn the_built_in_ones_say_all_that_is_known() {
+    let catalog = load(&tempfile::tempdir().unwrap().path().join("providers.d"));
+    for manifest in catalog.all().filter(|manifest| !manifest.is_own_login()) {
+        let id = manifest.id.as_str();
+        assert!(!manifest.sources.is_empty(), "{id} names no source");
+        // What it has to be called is in that proxy's own configuration.
+        if id != "litellm" {
+            let default = manifest.default_model.as_deref();
+            let mut models = manifest.models.iter();
+            let default = models.find(|model| Some(model.id.as_str()) == default);
+            let context = default.and_then(|model| model.context);
+            assert!(
+                context.is_some_and(|context| (100_000..10_000_000).contains(&context)),
+                "{id}: {context:?}"
+            );
+        }
+        for endpoint in &manifest.endpoints {
+            for url in endpoint.urls.values() {
+                let local = url.as_str().starts_with("http://127.0.0.1:");
+                assert!(local || url.as_str().starts_with("https://"), "{id}");
+                for name in url.placeholders() {
+                    assert!(manifest.placeholders.contains_key(name), "{id}: {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_is_an_id_or_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("local.toml");
+    let with = |models: &str| LOCAL.replace("[[endpoints]]", &format!("{models}\n[[endpoints]]"));
+    fs::write(
+        &file,
+        with("models = [\"a\", { id = \"b\", context = 1_000 }, { id = \"c\" }]"),
+    )
+    .unwrap();
+    let catalog = load(folder.path());
+    assert_eq!(catalog.problems(), []);
+    let models = &catalog.get("local").unwrap().models;
+    let told: Vec<_> = models
+        .iter()
+        .map(|model| (model.id.as_str(), model.context))
+        .collect();
+    assert_eq!(told, [("a", None), ("b", Some(1_000)), ("c", None)]);
+
+    let check = |models: &str, part: &str| {
+        fs::write(&file, with(models)).unwrap();
+        let catalog = load(folder.path());
+        let [problem] = catalog.problems() else {
+            panic!("{models}: {:?}", catalog.problems());
+        };
+        assert_eq!(problem.line, 3, "{models}");
+        assert!(problem.message.contains(part), "{}", problem.message);
+    };
+    check("models = [1]", "a model's id, or a table");
+    check(
+        "models = [{ id = \"b\", size = 1 }]",
+        "unknown member `size`",
+    );
+    check("models = [{ context = 1 }]", "missing field `id`");
+}
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let check = |more: &str, part: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("local.toml"), LOCAL.to_owned() + more).unwrap();
+        let catalog = load(folder.path());
+        let [problem] = catalog.problems() else {
+            panic!("{more}: {:?}", catalog.problems());
+        };
+        assert!(problem.message.contains(part), "{}", problem.message);
+    };
+    let placeholder = "[placeholders.REGION]\nabout = \"a region\"\nexample = \"eu\"\n";
+    check(placeholder, "no address names `{REGION}`");
+    check(
+        "[check.paths]\nopenai-chat = \"models\"\n",
+        "begin it with /",
+    );
+    check(
+        "[check.paths]\nopenai = \"/models\"\n",
+        "unknown value `openai`",
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clown_core::launch::{LaunchError, MergeError};
 use clown_core::profiles::ProfileError;
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
-use clown_core::{InvalidAlias, PrepareError};
+use clown_core::{CheckError, InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use std::error::Error;
@@ -73,6 +73,23 @@ impl From<PrepareError> for Refusal {
     }
 }
 
+impl From<CheckError> for Refusal {
+    fn from(error: CheckError) -> Self {
+        let (status, code) = match &error {
+            CheckError::NotFound { .. } => (NOT_FOUND, "provider_not_found"),
+            CheckError::OwnLogin(_) => (WRONG, "provider_not_checkable"),
+            CheckError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
+            CheckError::OtherProvider { .. } => (WRONG, "profile_of_other_provider"),
+            CheckError::Profile(error) => profile(error),
+            CheckError::ProfileKey(error) => key(error),
+            CheckError::Key(_) => (WRONG, "key_missing"),
+            CheckError::Busy => (UNAVAILABLE, "busy"),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
 /// A status and a word for programs.
 type Told = (StatusCode, &'static str);
 
@@ -125,6 +142,7 @@ fn launch(error: &LaunchError) -> Told {
         LaunchError::NoSharedFormat { .. } | LaunchError::EndpointFormat { .. } => {
             (WRONG, "provider_not_usable")
         }
+        LaunchError::AddressIncomplete { .. } => (WRONG, "address_incomplete"),
         LaunchError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
         LaunchError::KeyMissing { .. } => (WRONG, "key_missing"),
         LaunchError::NoHooks { .. } => (WRONG, "hooks_not_supported"),

@@ -1,8 +1,8 @@
 //! From what the domain knows to what the contract says.
 
 use clown_api::{
-    Agent, CatalogueProblem, Endpoint, KeyStatus, Profile, ProfileFault, ProfileUsage, Provider,
-    Proxy, ProxyState, Run, RunState, UsageTotals,
+    Agent, CatalogueProblem, Endpoint, KeyStatus, Model, Placeholder, Profile, ProfileFault,
+    ProfileUsage, Provider, Proxy, ProxyState, Run, RunState, UsageTotals,
 };
 use clown_core::agents::AgentStatus;
 use clown_core::keys::{KeyPlace, KeySource};
@@ -87,6 +87,7 @@ pub(super) fn agent(core: &Core, agent: AgentStatus, profiles: &[profiles::Profi
 pub(super) fn provider(manifest: &ProviderManifest) -> Provider {
     let endpoint = |endpoint: &clown_core::providers::Endpoint| Endpoint {
         id: endpoint.id.as_str().to_owned(),
+        name: endpoint.name.clone(),
         urls: endpoint
             .urls
             .iter()
@@ -103,7 +104,24 @@ pub(super) fn provider(manifest: &ProviderManifest) -> Provider {
         key_env: manifest.key.as_ref().map(|key| key.variable.clone()),
         key_required: manifest.key.as_ref().is_some_and(|key| key.required),
         default_model: manifest.default_model.clone(),
-        models: manifest.models.clone(),
+        models: manifest.models.iter().map(|it| it.id.clone()).collect(),
+        model_details: manifest.models.iter().map(model).collect(),
+        placeholders: manifest.placeholders.iter().map(placeholder).collect(),
+    }
+}
+
+fn model(model: &clown_core::providers::Model) -> Model {
+    Model {
+        id: model.id.clone(),
+        context: model.context,
+    }
+}
+
+fn placeholder((variable, meant): (&String, &clown_core::providers::Placeholder)) -> Placeholder {
+    Placeholder {
+        variable: variable.clone(),
+        about: meant.about.clone(),
+        example: meant.example.clone(),
     }
 }
 

@@ -135,6 +135,9 @@ impl Api {
             (&Method::GET, ["api", "v1", "agents", id]) => agents::get(core, id).await,
             (&Method::GET, ["api", "v1", "providers"]) => providers::list(core).await,
             (&Method::GET, ["api", "v1", "providers", id]) => providers::get(core, id).await,
+            (&Method::POST, ["api", "v1", "providers", id, "check"]) => {
+                providers::check(core, id, request, limits).await
+            }
             (&Method::GET, ["api", "v1", "runs"]) => runs::list(core).await,
             (&Method::POST, ["api", "v1", "runs", id, "started"]) => {
                 runs::started(core, id, request, limits).await
@@ -180,6 +183,7 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
         ["api", "v1", "daemon", "shutdown"]
         | ["api", "v1", "profiles", _, "runs"]
+        | ["api", "v1", "providers", _, "check"]
         | ["api", "v1", "runs", _, "started" | "exited"] => WRITE,
         _ => &[],
     }

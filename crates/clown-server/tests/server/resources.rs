@@ -284,3 +284,39 @@ fn agents_and_providers() {
         serde_json::from_str(&get(server.address, "/api/v1/events").body).unwrap();
     assert_eq!(page.next, server.store.head().0);
 }
+
+#[test]
+fn a_check_of_a_provider_says_what_was_tried() {
+    let server = TestServer::start();
+    let check = |id: &str, body: Value| {
+        send(
+            &server,
+            "POST",
+            &format!("/api/v1/providers/{id}/check"),
+            &body,
+        )
+    };
+    let codes = [
+        ("nobody", json!({}), "provider_not_found"),
+        ("self", json!({}), "provider_not_checkable"),
+        ("openai", json!({"endpoint_id": "x"}), "endpoint_not_found"),
+        ("openai", json!({"profile": "x"}), "profile_not_found"),
+        ("openai", json!({"key": {"value": "a\nb"}}), "key_missing"),
+        ("openai", json!({"key": {"env": "A B"}}), "invalid_body"),
+        ("openai", json!({"keys": 1}), "invalid_body"),
+    ];
+    for (id, body, code) in codes {
+        assert_eq!(check(id, body).code(), code);
+    }
+    // This server's core reaches nobody.
+    let answer = check("openai", json!({"key": {"value": "sk-secret"}}));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(!answer.body.contains("sk-secret"), "{}", answer.body);
+    let found: clown_api::ProviderCheck = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((found.provider_id.as_str(), found.well), ("openai", false));
+    let formats: Vec<&str> = found.checks.iter().map(|it| it.format.as_str()).collect();
+    assert_eq!(formats, ["openai-responses", "openai-chat"]);
+    let all = check("ollama", json!({"all_endpoints": true}));
+    let found: clown_api::ProviderCheck = serde_json::from_str(&all.body).unwrap();
+    assert_eq!(found.checks.len(), 5, "{}", all.body);
+}

@@ -3,7 +3,7 @@ mod edit;
 mod set;
 mod show;
 
-pub(crate) use create::say_created;
+pub(crate) use create::{say_created, variable};
 
 use crate::context::Context;
 use crate::output::note;
