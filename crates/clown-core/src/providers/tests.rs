@@ -105,7 +105,7 @@ fn a_model_is_an_id_or_a_table() {
         "models = [{ id = \"b\", size = 1 }]",
         "unknown member `size`",
     );
-    check("models = [{ context = 1 }]", "missing field `id`");
+    check("models = [{ context = 1 }]", "missing member `id`");
 }
 
 #[test]
