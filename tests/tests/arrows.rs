@@ -49,9 +49,10 @@ fn each_room_knows_only_the_rooms_it_may() {
         "crates/clown-server",
         &["clown-api", "clown-core", "clown-events"],
     );
+    check("crates/clown-fetch", &["clown-core"]);
     check(
         "bins/clownd",
-        &["clown-core", "clown-events", "clown-server"],
+        &["clown-core", "clown-events", "clown-fetch", "clown-server"],
     );
     check("bins/clown", &["clown-api", "clown-client", "clown-events"]);
     check("examples", &["clown-api", "clown-client", "clown-events"]);
@@ -69,6 +70,8 @@ fn the_domain_knows_no_transport_and_nobody_uses_what_was_ruled_out() {
     for name in [
         "hyper",
         "hyper-util",
+        "hyper-rustls",
+        "rustls",
         "http",
         "tokio-tungstenite",
         "clap",

@@ -33,6 +33,7 @@ pub(super) fn serve(state_dir: PathBuf, power: bool, batch: u64) -> anyhow::Resu
             ..StoreSettings::default()
         },
         retention: Retention::default(),
+        fetch: Arc::new(clown_core::fetch::Offline),
     })?);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = ServerSettings::new(listen);

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// What the file may hold. A key that is not here is an error that names it, with its line.
@@ -15,6 +15,7 @@ pub(crate) struct Config {
     pub(crate) journal: JournalConfig,
     pub(crate) limits: LimitsConfig,
     pub(crate) access: AccessConfig,
+    pub(crate) network: NetworkConfig,
     registry: RegistryConfig,
     usage: UsageConfig,
     prices: BTreeMap<String, toml::Table>,
@@ -52,6 +53,12 @@ pub(crate) struct LimitsConfig {
 pub(crate) struct AccessConfig {
     pub(crate) hosts: Vec<String>,
     pub(crate) origins: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NetworkConfig {
+    pub(crate) authorities: Vec<PathBuf>,
 }
 
 /// For the registry, which this version does not have; checked so that a mistake shows early.
@@ -114,6 +121,17 @@ impl Config {
         positive("journal.keep_events", self.journal.keep_events, u64::MAX)?;
         positive("journal.keep_days", self.journal.keep_days, 36_500)?;
         positive("journal.max_bytes", self.journal.max_bytes, u64::MAX)?;
+        if let Some(path) = self
+            .network
+            .authorities
+            .iter()
+            .find(|path| !path.is_absolute())
+        {
+            bail!(
+                "network.authorities has {}: give a full path",
+                path.display()
+            );
+        }
         let registry = &self.registry;
         if let Some(url) = &registry.url
             && !["https://", "http://", "file://"]

@@ -9,6 +9,7 @@ use clown_core::bus::Slice;
 use clown_core::store::StoreError;
 use clown_core::{Core, CoreSettings, STATE_MARKS, Seq, journal};
 use clown_events::{DaemonShuttingDown, DaemonStarted, Event, ShutdownReason};
+use clown_fetch::Fetcher;
 use clown_server::{BindError, Observer, Server, VERSION};
 use std::future::Future;
 use std::io::ErrorKind;
@@ -53,6 +54,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         keyring: true,
         store: settings.store,
         retention: settings.retention,
+        fetch: Arc::new(Fetcher::new(settings.network)),
     })?;
     let core = Arc::new(core);
     let server = runtime

@@ -7,6 +7,7 @@ use crate::log::{LogFormat, LogSettings};
 use anyhow::{Context as _, bail};
 use clown_core::journal::Retention;
 use clown_core::store::{Durability, StoreSettings};
+use clown_fetch::{FetcherSettings, ProxySettings};
 use clown_server::ServerSettings;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) server: ServerSettings,
     pub(crate) store: StoreSettings,
     pub(crate) retention: Retention,
+    pub(crate) network: FetcherSettings,
 }
 
 impl Settings {
@@ -109,6 +111,10 @@ impl Settings {
                 ..StoreSettings::default()
             },
             retention: retention(&config),
+            network: FetcherSettings {
+                authorities: config.network.authorities.clone(),
+                proxies: ProxySettings::from_variables(|name| text(name).ok().flatten()),
+            },
             config_dir,
             state_dir,
             log,
@@ -251,6 +257,8 @@ mod tests {
             keep_days = 2
             max_bytes = 12
             sync = "power"
+            [network]
+            authorities = ["/etc/ours.pem"]
         "#;
         let settings = resolve(Flags::default(), &[], file).unwrap();
         let limits = settings.server.limits;
@@ -265,5 +273,9 @@ mod tests {
         assert_eq!(settings.retention.keep_for, Duration::from_secs(172_800));
         assert_eq!(settings.retention.max_bytes, 12);
         assert_eq!(settings.store.durability, Durability::Power);
+        assert_eq!(
+            settings.network.authorities,
+            [PathBuf::from("/etc/ours.pem")]
+        );
     }
 }

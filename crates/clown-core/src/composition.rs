@@ -1,6 +1,7 @@
 //! All services together.
 
 use crate::agents::{AgentSettings, AgentStatus, Agents};
+use crate::fetch::Fetch;
 use crate::journal::{self, Retention};
 use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
 use crate::launch::{self, LaunchError, LaunchInput, MergeError};
@@ -32,6 +33,8 @@ pub struct CoreSettings {
     pub store: StoreSettings,
     /// How much of the past the journal keeps.
     pub retention: Retention,
+    /// How other machines are reached.
+    pub fetch: Arc<dyn Fetch>,
 }
 
 /// The daemon's domain.
@@ -49,6 +52,8 @@ pub struct Core {
     pub profiles: Arc<Profiles>,
     /// Runs.
     pub runs: Arc<Runs>,
+    /// Other machines.
+    pub fetch: Arc<dyn Fetch>,
     environment: Environment,
     retention: Retention,
     watching: Mutex<Vec<Watching>>,
@@ -244,6 +249,7 @@ impl Core {
             agents,
             profiles,
             runs,
+            fetch: settings.fetch,
             environment: settings.environment.into_iter().collect(),
             retention: settings.retention,
             watching: Mutex::default(),
@@ -429,6 +435,7 @@ mod tests {
             keyring: false,
             store: StoreSettings::default(),
             retention: Retention::default(),
+            fetch: Arc::new(crate::fetch::Offline),
         });
         core.unwrap()
     }

@@ -7,6 +7,7 @@ pub mod agents;
 mod alias;
 pub mod bus;
 mod composition;
+pub mod fetch;
 pub mod files;
 pub mod journal;
 pub mod keys;

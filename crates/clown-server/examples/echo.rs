@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         keyring: false,
         store: StoreSettings::default(),
         retention: Retention::default(),
+        fetch: Arc::new(clown_core::fetch::Offline),
     })?;
     let core = Arc::new(core);
     let store = Arc::clone(&core.store);

@@ -46,6 +46,7 @@ impl TestServer {
             keyring: false,
             store: store_settings,
             retention: Retention::default(),
+            fetch: Arc::new(clown_core::fetch::Offline),
         });
         let core = Arc::new(core.unwrap());
         let store = Arc::clone(&core.store);

@@ -1,0 +1,166 @@
+//! How the daemon reaches other machines: HTTP/1.1 and TLS behind [`clown_core::fetch::Fetch`].
+//!
+//! It knows nothing of what is fetched. It stores nothing, sends no header of its own but
+//! `user-agent`, and keeps connections open for half a minute, since who asks for one small file
+//! mostly asks for hundreds. Nothing is started before the first request.
+
+mod address;
+mod certificates;
+mod connect;
+mod exchange;
+mod failure;
+
+use clown_core::fetch::{Fetch, FetchError, FetchFailure, FetchRequest, FetchResponse};
+use exchange::Client;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError, mpsc};
+use tokio::runtime::Runtime;
+
+/// How the network is reached.
+#[derive(Clone, Default)]
+pub struct FetcherSettings {
+    /// PEM files with authorities that are trusted beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// Proxies on the way.
+    pub proxies: ProxySettings,
+}
+
+/// Proxies on the way, each as `http://[user:password@]host:port`.
+#[derive(Clone, Default)]
+pub struct ProxySettings {
+    /// For `http` addresses.
+    pub http: Option<String>,
+    /// For `https` addresses.
+    pub https: Option<String>,
+    /// For both, where there is no other.
+    pub all: Option<String>,
+    /// Names and addresses that are asked directly, divided by commas. This machine always is.
+    pub none: Option<String>,
+}
+
+impl ProxySettings {
+    /// From the usual variables, in upper case or else in lower case.
+    pub fn from_variables(look_up: impl Fn(&str) -> Option<String>) -> Self {
+        let of = |name: &str| {
+            let found = |name: &str| look_up(name).filter(|value| !value.trim().is_empty());
+            found(name).or_else(|| found(&name.to_ascii_lowercase()))
+        };
+        Self {
+            http: of("HTTP_PROXY"),
+            https: of("HTTPS_PROXY"),
+            all: of("ALL_PROXY"),
+            none: of("NO_PROXY"),
+        }
+    }
+}
+
+/// Fetches over the network. Share one: the connections are its own.
+pub struct Fetcher {
+    settings: FetcherSettings,
+    engine: Mutex<Option<Engine>>,
+}
+
+/// What the first request starts.
+struct Engine {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Fetcher {
+    /// Starts and opens nothing yet.
+    pub fn new(settings: FetcherSettings) -> Self {
+        Self {
+            settings,
+            engine: Mutex::default(),
+        }
+    }
+
+    /// The client, and a handle to what runs it.
+    fn engine(&self) -> Result<(tokio::runtime::Handle, Client), String> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = match &mut *engine {
+            Some(engine) => engine,
+            none => none.insert(Engine::start(&self.settings)?),
+        };
+        Ok((engine.runtime.handle().clone(), engine.client.clone()))
+    }
+}
+
+impl Engine {
+    fn start(settings: &FetcherSettings) -> Result<Self, String> {
+        let client = Client::new(
+            certificates::client_config(&settings.authorities)?,
+            connect::proxies(&settings.proxies),
+        );
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            // Each looks up one name at a time, and may hang for as long as the system likes.
+            .max_blocking_threads(16)
+            .thread_name("clown-fetch")
+            .enable_all()
+            .build()
+            .map_err(|error| format!("a thread for the network cannot be started ({error})"))?;
+        Ok(Self { runtime, client })
+    }
+}
+
+impl Fetch for Fetcher {
+    fn fetch(&self, request: &FetchRequest) -> Result<FetchResponse, FetchError> {
+        let address = address::Address::parse(&request.url)?;
+        let host = address.host();
+        let not_ready = |reason| FetchError::new(host.clone(), FetchFailure::NotReady { reason });
+        let (runtime, client) = self.engine().map_err(not_ready)?;
+        let request = request.clone();
+        let (tell, told) = mpsc::sync_channel(1);
+        // On its own threads, so that the caller may be a thread of any other runtime.
+        runtime.spawn(async move {
+            // Nobody waits any more only where the daemon ends.
+            let _ = tell.send(client.exchange(address, request).await);
+        });
+        told.recv()
+            .unwrap_or_else(|_| Err(not_ready("the daemon is stopping".to_owned())))
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        let engine = self.engine.get_mut();
+        if let Some(engine) = engine.unwrap_or_else(PoisonError::into_inner).take() {
+            // The last owner may be a task, which must not wait.
+            engine.runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Fetcher")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FetcherSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FetcherSettings")
+            .field("authorities", &self.authorities)
+            .field("proxies", &self.proxies)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ProxySettings {
+    /// A proxy's address may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ProxySettings")
+            .field("http", &self.http.is_some())
+            .field("https", &self.https.is_some())
+            .field("all", &self.all.is_some())
+            .field("none", &self.none)
+            .finish()
+    }
+}
