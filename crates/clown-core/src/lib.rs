@@ -16,6 +16,7 @@ pub mod manifests;
 pub mod process;
 pub mod profiles;
 pub mod providers;
+pub mod registry;
 mod rules;
 pub mod runs;
 mod seq;

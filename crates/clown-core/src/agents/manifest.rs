@@ -105,6 +105,10 @@ impl Manifest for AgentManifest {
         }
         self.files.iter().try_for_each(ConfigFile::check)
     }
+
+    fn check_foreign(&self) -> Result<(), String> {
+        super::foreign::check(self)
+    }
 }
 
 impl ConfigFile {

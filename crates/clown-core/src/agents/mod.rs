@@ -1,6 +1,7 @@
 //! The coding agents: their manifests, ours and people's own, and which of them this machine has.
 
 mod find;
+mod foreign;
 mod manifest;
 mod pattern;
 mod probe;
@@ -20,6 +21,7 @@ pub use service::{AgentError, AgentSettings, AgentStatus, Agents};
 pub use template::{SecretTemplate, Template, Variables};
 
 use crate::providers::Catalog;
+use crate::registry::{Kind, Layer};
 use std::path::Path;
 
 /// The built-in manifests, as file name and content.
@@ -46,6 +48,15 @@ const BUILT_IN: [(&str, &str); 4] = [
 /// there holds none.
 pub fn load(folder: &Path) -> Catalog<AgentManifest> {
     Catalog::load(&BUILT_IN, folder)
+}
+
+/// The same, with those of a registry between the two.
+pub fn load_over(layer: &Layer, folder: &Path) -> Catalog<AgentManifest> {
+    Catalog::load_over(&BUILT_IN, layer, Kind::Agent, folder)
+}
+
+pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
 }
 
 #[cfg(test)]

@@ -43,6 +43,15 @@ impl Watching {
     }
 }
 
+impl Watching {
+    pub fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            // Full means that a look is due anyway.
+            let _ = wake.try_send(Wake::Changed);
+        }
+    }
+}
+
 impl Drop for Watching {
     fn drop(&mut self) {
         let (Some(wake), Some(thread)) = (self.wake.take(), self.thread.take()) else {

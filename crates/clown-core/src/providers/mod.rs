@@ -3,12 +3,13 @@
 mod catalog;
 mod manifest;
 
-pub(crate) use catalog::position;
 pub use catalog::{Catalog, Manifest, Problem};
+pub(crate) use catalog::{parse_foreign, parse_table, position};
 pub use manifest::{
     Endpoint, EndpointUrl, Format, Identifier, KeyAuth, KeyManifest, ProviderManifest,
 };
 
+use crate::registry::{Kind, Layer};
 use std::path::Path;
 
 /// The built-in manifests, as file name and content.
@@ -39,6 +40,15 @@ const BUILT_IN: [(&str, &str); 5] = [
 /// not there holds none.
 pub fn load(folder: &Path) -> Catalog<ProviderManifest> {
     Catalog::load(&BUILT_IN, folder)
+}
+
+/// The same, with those of a registry between the two.
+pub fn load_over(layer: &Layer, folder: &Path) -> Catalog<ProviderManifest> {
+    Catalog::load_over(&BUILT_IN, layer, Kind::Provider, folder)
+}
+
+pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
 }
 
 #[cfg(test)]
