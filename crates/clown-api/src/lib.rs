@@ -21,6 +21,7 @@ mod history;
 mod problem;
 mod profile;
 mod provider;
+mod registry;
 pub mod routes;
 mod run;
 mod state;
@@ -31,6 +32,10 @@ pub use history::EventPage;
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
 pub use provider::{Endpoint, Provider};
+pub use registry::{
+    KeptCommit, PinRegistry, Registry, RegistryArtifacts, RegistryFailure, RegistrySignature,
+    SyncRegistry, SyncedRegistry,
+};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
 

@@ -1,4 +1,4 @@
-use crate::{Agent, Daemon, Profile, Provider, Run};
+use crate::{Agent, Daemon, Profile, Provider, Registry, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,8 +21,8 @@ pub struct State {
     pub agents: Vec<Agent>,
     /// Providers, by id.
     pub providers: Vec<Provider>,
-    /// The registry; null while the daemon has none.
-    pub registry: Option<Value>,
+    /// The registry in use; null from daemons that are older than it.
+    pub registry: Option<Registry>,
     /// Runs that are not over, and the most recent that are.
     pub runs: Vec<Run>,
     /// Proxy instances.

@@ -46,7 +46,11 @@ fn every_shape_is_as_its_file_says() {
     check::<Shutdown>(&["Shutdown", "Shutdown.empty"], &mut seen);
     check::<EventPage>(&["EventPage"], &mut seen);
     check::<List<Agent>>(&["List"], &mut seen);
-    check::<State>(&["State"], &mut seen);
+    check::<State>(&["State", "State.registry"], &mut seen);
+    check::<Registry>(&["Registry", "Registry.built-in"], &mut seen);
+    check::<SyncRegistry>(&["SyncRegistry", "SyncRegistry.empty"], &mut seen);
+    check::<SyncedRegistry>(&["SyncedRegistry", "SyncedRegistry.note"], &mut seen);
+    check::<PinRegistry>(&["PinRegistry"], &mut seen);
 
     let files: BTreeSet<String> = fs::read_dir(FOLDER)
         .unwrap()

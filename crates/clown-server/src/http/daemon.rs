@@ -49,6 +49,7 @@ pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Bod
             seq,
             profiles,
             agents,
+            registry,
             runs,
         } = snapshot;
         let agents = agents
@@ -64,7 +65,7 @@ pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Bod
                 .map(|profile| resource::profile(&core, profile))
                 .collect(),
             providers: resource::providers(&core),
-            registry: None,
+            registry: Some(resource::registry(&core, registry)),
             runs: resource::recent_runs(runs),
             proxies: Vec::new(),
             usage: None,
