@@ -102,8 +102,9 @@ fn print(out: &Path, built: &Built, json: bool) -> anyhow::Result<()> {
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
-            ": number {}, {count} artifacts, {signed}, in {}",
+            ": number {}, {count} artifact{}, {signed}, in {}",
             index.serial,
+            if count == 1 { "" } else { "s" },
             out.display()
         );
         text

@@ -152,7 +152,7 @@ fn status(output: Output, registry: &Registry) -> anyhow::Result<()> {
     line(
         "has",
         &format!(
-            "{} agents, {} providers, {} templates, {} prices",
+            "agents {}, providers {}, templates {}, prices {}",
             counts.agents, counts.providers, counts.templates, counts.prices
         ),
     )?;

@@ -144,16 +144,14 @@ pub enum RegistryError {
     )]
     InvalidCommit(String),
     /// A commit that is neither kept nor can be got.
-    #[error(
-        "commit {commit} of channel {channel} is not kept here, and {place} does not have it: {advice}"
-    )]
+    #[error("commit {commit} of channel {channel} is not kept here{asked}: {advice}")]
     NoSuchCommit {
         /// What was asked for.
         commit: String,
         /// The channel.
         channel: Channel,
-        /// Where it was looked for.
-        place: String,
+        /// Who was asked for it, and has it not; empty where nobody was.
+        asked: String,
         /// What to do.
         advice: &'static str,
     },

@@ -141,7 +141,7 @@ impl Registry {
             Fetched::Missing | Fetched::Unchanged => Err(RegistryError::NoSuchCommit {
                 commit: commit.to_string(),
                 channel: channel.clone(),
-                place: source.address.host(),
+                asked: format!(", and {} does not have it", source.address.host()),
                 advice: "`clown registry status` lists what is kept",
             }),
         }

@@ -68,7 +68,7 @@ impl Registry {
             return Err(RegistryError::NoSuchCommit {
                 commit: commit.to_owned(),
                 channel: channel.clone(),
-                place: address.host(),
+                asked: String::new(),
                 advice: "one that is not kept is asked for by all 40 digits",
             });
         };
