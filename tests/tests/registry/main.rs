@@ -12,7 +12,7 @@ use server::{Authority, Odd, Server};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// A provider's manifest.
@@ -492,26 +492,30 @@ fn who_comes_while_the_same_is_done_joins() {
     build(&world, "stable", None, &[("moon", "Moon")]);
     server.close();
     let mut stream = world.stream("");
-    let ask = |arguments: &[&str]| {
-        let arguments = [&["registry", "sync", "--json"], arguments].concat();
-        let mut command = world.clown(&arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap()
+    let address = world.address().to_owned();
+    let ask = |body: Value| {
+        let address = address.clone();
+        let asking = move || {
+            let path = "/api/v1/registry/sync";
+            let answer = clown_tests::request(&address, "POST", path, Some(&body));
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answer.json()
+        };
+        std::thread::spawn(asking)
     };
-    let first = ask(&[]);
+    let first = ask(json!({}));
     stream.until("RegistrySyncStarted");
-    let same = ask(&[]);
-    let forced = ask(&["--force"]);
+    let same = ask(json!({}));
+    let forced = ask(json!({"force": true}));
+    // Each of them holds a connection open, and what is asked later is answered meanwhile.
     wait_for("the others' requests", || {
-        // Each request that waits holds a connection of the daemon's.
-        (connections(&world) >= 3).then_some(())
+        (connections(&world) == 3).then_some(())
     });
+    for _ in 0..50 {
+        assert_eq!(status(&world)["syncing"], true);
+    }
     server.open();
-    let answer = |child: std::process::Child| {
-        let output: Output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        serde_json::from_slice::<Value>(&output.stdout).unwrap()
-    };
+    let answer = |asking: std::thread::JoinHandle<Value>| asking.join().unwrap();
     let (first, same, forced) = (answer(first), answer(same), answer(forced));
     assert_eq!(first, same);
     assert_eq!(first["from_cache"], false);
