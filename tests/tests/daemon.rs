@@ -295,6 +295,9 @@ fn the_demo_shows_itself_and_leaves_nothing() {
         "ProfileStarted",
         "ProfileStopped",
         "ProfileDeleted",
+        "RegistrySyncStarted",
+        "RegistrySyncFailed",
+        "RegistrySyncCompleted",
         "DaemonShuttingDown",
     ] {
         assert!(shown.contains(kind), "no {kind} in:\n{shown}");

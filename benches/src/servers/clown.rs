@@ -34,6 +34,7 @@ pub(super) fn serve(state_dir: PathBuf, power: bool, batch: u64) -> anyhow::Resu
         },
         retention: Retention::default(),
         fetch: Arc::new(clown_core::fetch::Offline),
+        registry: clown_core::registry::RegistrySettings::default(),
     })?);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = ServerSettings::new(listen);

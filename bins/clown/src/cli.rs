@@ -1,5 +1,5 @@
 use crate::commands::{
-    agents, completions, daemon, demo, events, init, profiles, providers, run, watch,
+    agents, completions, daemon, demo, events, init, profiles, providers, registry, run, watch,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// List, show and check providers of models
     #[command(subcommand, visible_alias = "provider")]
     Providers(providers::ProvidersCommand),
+    /// Sync, pin, inspect and build the registry of agents and providers
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
     /// Start, stop and inspect the daemon
     #[command(subcommand)]
     Daemon(daemon::DaemonCommand),
@@ -130,6 +133,11 @@ mod tests {
             "clown profiles set work --unset model",
             "clown profiles delete work --purge",
             "clown agents detect",
+            "clown registry status --json",
+            "clown registry sync --channel beta --force",
+            "clown registry sync --offline",
+            "clown registry pin 5d41402",
+            "clown registry build manifests --out public --sign key",
             "clown daemon status --no-start",
             "clown doctor --daemon 127.0.0.1:1 --state-dir /tmp/s",
             "clown completions zsh",
@@ -148,6 +156,9 @@ mod tests {
             "clown profiles create work --agent claude --env =1",
             "clown profiles create work --agent claude --key-env A --key-stdin",
             "clown profiles set work model",
+            "clown registry sync --force --offline",
+            "clown registry build manifests",
+            "clown registry build manifests --out public --password-stdin",
             "clown completions klingon",
         ] {
             check(line, false);

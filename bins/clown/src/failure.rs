@@ -15,9 +15,11 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What the daemon calls things that were asked for wrongly, as opposed to those that are not there
 /// or do not work.
-const MISTAKES: [&str; 4] = [
+const MISTAKES: [&str; 6] = [
     "invalid_alias",
     "invalid_body",
+    "invalid_channel",
+    "invalid_commit",
     "invalid_profile",
     "unknown_members",
 ];

@@ -1,9 +1,11 @@
 //! `config.toml`.
 
 use anyhow::{Context as _, bail};
+use clown_core::registry::{Address, RegistrySettings, VerifyingKey};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
 /// What the file may hold. A key that is not here is an error that names it, with its line.
@@ -16,7 +18,7 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     pub(crate) access: AccessConfig,
     pub(crate) network: NetworkConfig,
-    registry: RegistryConfig,
+    pub(crate) registry: RegistryConfig,
     usage: UsageConfig,
     prices: BTreeMap<String, toml::Table>,
 }
@@ -61,13 +63,43 @@ pub(crate) struct NetworkConfig {
     pub(crate) authorities: Vec<PathBuf>,
 }
 
-/// For the registry, which this version does not have; checked so that a mistake shows early.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RegistryConfig {
-    url: Option<String>,
-    channel: Option<String>,
-    public_key: Option<String>,
+pub(crate) struct RegistryConfig {
+    pub(crate) url: Option<String>,
+    pub(crate) channel: Option<String>,
+    pub(crate) public_key: Option<String>,
+    pub(crate) sync: Option<RegistrySync>,
+    pub(crate) timeout_secs: Option<u64>,
+}
+
+/// When the registry is synced without being asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RegistrySync {
+    Daily,
+    Never,
+}
+
+impl RegistryConfig {
+    /// What the domain goes by; an error names the key that is wrong.
+    pub(crate) fn settings(&self) -> anyhow::Result<RegistrySettings> {
+        let defaults = RegistrySettings::default();
+        let address = self.url.as_deref().map(Address::parse).transpose();
+        let channel = self.channel.as_deref().map(str::parse).transpose();
+        let key = self.public_key.as_deref().map(VerifyingKey::parse);
+        Ok(RegistrySettings {
+            address: address.context("registry.url")?,
+            channel: channel
+                .context("registry.channel")?
+                .unwrap_or(defaults.channel),
+            key: key.transpose().context("registry.public_key")?,
+            timeout: self
+                .timeout_secs
+                .map_or(defaults.timeout, Duration::from_secs),
+            ..defaults
+        })
+    }
 }
 
 /// For the count of usage, which this version does not have.
@@ -132,16 +164,8 @@ impl Config {
                 path.display()
             );
         }
-        let registry = &self.registry;
-        if let Some(url) = &registry.url
-            && !["https://", "http://", "file://"]
-                .iter()
-                .any(|scheme| url.starts_with(scheme))
-        {
-            bail!("registry.url is {url:?}: give an address that begins with https://");
-        }
-        not_empty("registry.channel", registry.channel.as_deref())?;
-        not_empty("registry.public_key", registry.public_key.as_deref())?;
+        positive("registry.timeout_secs", self.registry.timeout_secs, 3_600)?;
+        self.registry.settings()?;
         not_empty("usage.timezone", self.usage.timezone.as_deref())?;
         if self
             .usage
@@ -203,7 +227,9 @@ mod tests {
             [registry]
             url = "https://example.org/registry"
             channel = "stable"
-            public_key = "abc"
+            public_key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+            sync = "never"
+            timeout_secs = 5
             [usage]
             timezone = "Europe/Berlin"
             sources = ["claude"]
@@ -237,7 +263,24 @@ mod tests {
         );
         check("[limits]\nconnections = \"many\"\n", &["line 2", "many"]);
         check("[journal]\nsync = \"never\"\n", &["never", "power"]);
-        check("[registry]\nurl = \"example.org\"\n", &["registry.url"]);
+        check(
+            "[registry]\nurl = \"example.org\"\n",
+            &["registry.url", "https://"],
+        );
+        check(
+            "[registry]\nurl = \"https://me:secret@a.example\"\n",
+            &["registry.url", "keep them out"],
+        );
+        check(
+            "[registry]\nchannel = \"../x\"\n",
+            &["registry.channel", "letters"],
+        );
+        check(
+            "[registry]\npublic_key = \"abc\"\n",
+            &["registry.public_key", "minisign"],
+        );
+        check("[registry]\nsync = \"hourly\"\n", &["hourly", "daily"]);
+        check("[registry]\nkey = \"x\"\n", &["key", "line 2"]);
         check("listen = \n", &["line 1"]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::instance::Instance;
 use crate::settings::Settings;
 use crate::stop::Signals;
-use crate::{file_limit, idle, log, port_owner, token};
+use crate::{file_limit, idle, log, port_owner, registry_sync, token};
 use anyhow::{Context as _, bail};
 use clown_core::bus::Slice;
 use clown_core::store::StoreError;
@@ -55,6 +55,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         store: settings.store,
         retention: settings.retention,
         fetch: Arc::new(Fetcher::new(settings.network)),
+        registry: settings.registry,
     })?;
     let core = Arc::new(core);
     let server = runtime
@@ -66,6 +67,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         core,
         observer: server.observer(),
         idle_timeout: settings.idle_timeout,
+        syncs: settings.syncs,
     };
     runtime.block_on(life.run(server, signals, instance))
 }
@@ -74,6 +76,8 @@ struct Life {
     core: Arc<Core>,
     observer: Observer,
     idle_timeout: Option<Duration>,
+    /// Whether the registry is synced without being asked to.
+    syncs: bool,
 }
 
 impl Life {
@@ -100,6 +104,9 @@ impl Life {
         instance.announce(address, VERSION, started_at)?;
         tracing::info!(%address, version = VERSION, pid = std::process::id(), "clownd serves");
         let trimming = tokio::spawn(trim(Arc::clone(&self.core)));
+        let syncing = self
+            .syncs
+            .then(|| tokio::spawn(registry_sync::now_and_then(Arc::clone(&self.core))));
 
         let reason = match started {
             Ok(_) => self.reason_to_stop(&mut signals).await,
@@ -110,6 +117,9 @@ impl Life {
         };
         tracing::info!(%reason, "clownd stops");
         trimming.abort();
+        if let Some(syncing) = syncing {
+            syncing.abort();
+        }
         let finished = self.finish(reason, stop, serving);
         tokio::select! {
             () = finished => {}

@@ -1,4 +1,5 @@
-use clap::Parser;
+use crate::registry::RegistryCommand;
+use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 /// The Clown daemon: knows the coding agents, profiles and runs of this machine, and tells every
@@ -36,4 +37,15 @@ pub(crate) struct Flags {
     /// How to log: text or json [env: CLOWN_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "text|json")]
     pub(crate) log_format: Option<String>,
+
+    /// What is done instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a registry; `clown registry build` does the same
+    #[command(subcommand)]
+    Registry(RegistryCommand),
 }

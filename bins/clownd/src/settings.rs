@@ -1,11 +1,12 @@
 //! What the daemon goes by: each setting from its flag, else its variable, else the file, else its
 //! default.
 
-use crate::config::{Config, SyncConfig};
+use crate::config::{Config, RegistrySync, SyncConfig};
 use crate::flags::Flags;
 use crate::log::{LogFormat, LogSettings};
 use anyhow::{Context as _, bail};
 use clown_core::journal::Retention;
+use clown_core::registry::RegistrySettings;
 use clown_core::store::{Durability, StoreSettings};
 use clown_fetch::{FetcherSettings, ProxySettings};
 use clown_server::ServerSettings;
@@ -28,6 +29,9 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) retention: Retention,
     pub(crate) network: FetcherSettings,
+    pub(crate) registry: RegistrySettings,
+    /// Whether the registry is synced without being asked to.
+    pub(crate) syncs: bool,
 }
 
 impl Settings {
@@ -115,6 +119,8 @@ impl Settings {
                 authorities: config.network.authorities.clone(),
                 proxies: ProxySettings::from_variables(|name| text(name).ok().flatten()),
             },
+            registry: config.registry.settings()?,
+            syncs: config.registry.sync != Some(RegistrySync::Never),
             config_dir,
             state_dir,
             log,

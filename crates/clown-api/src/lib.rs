@@ -23,6 +23,7 @@ mod profile;
 mod provider;
 mod provider_check;
 mod proxy;
+mod registry;
 pub mod routes;
 mod run;
 mod state;
@@ -36,6 +37,10 @@ pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
 pub use provider::{Endpoint, Model, Placeholder, Provider};
 pub use provider_check::{AddressState, CheckProvider, FormatCheck, KeyState, ProviderCheck};
 pub use proxy::{Proxy, ProxyState};
+pub use registry::{
+    KeptCommit, PinRegistry, Registry, RegistryArtifacts, RegistryFailure, RegistrySignature,
+    SyncRegistry, SyncedRegistry,
+};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
 pub use usage::{ProfileUsage, UsageTotals};

@@ -28,6 +28,12 @@ pub const AGENTS: &str = "/api/v1/agents";
 pub const DETECT: &str = "/api/v1/agents/detect";
 /// All providers.
 pub const PROVIDERS: &str = "/api/v1/providers";
+/// The registry in use.
+pub const REGISTRY: &str = "/api/v1/registry";
+/// Syncs the registry.
+pub const REGISTRY_SYNC: &str = "/api/v1/registry/sync";
+/// The commit that stays in use.
+pub const REGISTRY_PIN: &str = "/api/v1/registry/pin";
 /// All runs that are known.
 pub const RUNS: &str = "/api/v1/runs";
 

@@ -1,6 +1,5 @@
-use crate::{Agent, Daemon, Profile, Provider, Proxy, Run, UsageTotals};
+use crate::{Agent, Daemon, Profile, Provider, Proxy, Registry, Run, UsageTotals};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// One consistent snapshot: `GET /api/v1/state`. `/ws?since=<seq>` goes on exactly from it.
 ///
@@ -21,8 +20,8 @@ pub struct State {
     pub agents: Vec<Agent>,
     /// Providers, by id.
     pub providers: Vec<Provider>,
-    /// The registry; null while the daemon has none.
-    pub registry: Option<Value>,
+    /// The registry in use; null from daemons that are older than it.
+    pub registry: Option<Registry>,
     /// Runs that are not over, and the most recent that are.
     pub runs: Vec<Run>,
     /// Proxy instances.

@@ -50,7 +50,11 @@ fn every_shape_is_as_its_file_says() {
     check::<List<Agent>>(&["List"], &mut seen);
     check::<Proxy>(&["Proxy", "Proxy.stopped"], &mut seen);
     check::<UsageTotals>(&["UsageTotals"], &mut seen);
-    check::<State>(&["State", "State.full"], &mut seen);
+    check::<State>(&["State", "State.full", "State.registry"], &mut seen);
+    check::<Registry>(&["Registry", "Registry.built-in"], &mut seen);
+    check::<SyncRegistry>(&["SyncRegistry", "SyncRegistry.empty"], &mut seen);
+    check::<SyncedRegistry>(&["SyncedRegistry", "SyncedRegistry.note"], &mut seen);
+    check::<PinRegistry>(&["PinRegistry"], &mut seen);
 
     let files: BTreeSet<String> = fs::read_dir(FOLDER)
         .unwrap()

@@ -7,8 +7,9 @@ use crate::request::{Asked, encode, round_trip, without_query};
 use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
-    Agent, CheckProvider, CreateProfile, Daemon, ExitedRun, KeyInput, List, PrepareRun,
-    PreparedRun, Profile, Provider, ProviderCheck, Run, Shutdown, StartedRun, State, routes,
+    Agent, CheckProvider, CreateProfile, Daemon, ExitedRun, KeyInput, List, PinRegistry,
+    PrepareRun, PreparedRun, Profile, Provider, ProviderCheck, Registry, Run, Shutdown, StartedRun,
+    State, SyncRegistry, SyncedRegistry, routes,
 };
 use http::Method;
 use serde::Serialize;
@@ -295,6 +296,52 @@ impl Client {
             _ => Trust::Ordinary,
         };
         self.post(routes::provider_check(&segment(id)), request, trust)
+            .await
+    }
+
+    /// `GET /api/v1/registry`: which registry is in use.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn registry(&self) -> Result<Registry, ClientError> {
+        self.get(routes::REGISTRY.to_owned()).await
+    }
+
+    /// `POST /api/v1/registry/sync`: fetches what is new, and answers when it is in use. That can
+    /// take minutes, so give such a client [another time limit](Client::with_time_limit).
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with what is wrong with the registry; else as any [`ClientError`].
+    pub async fn sync_registry(
+        &self,
+        request: &SyncRegistry,
+    ) -> Result<SyncedRegistry, ClientError> {
+        self.post(routes::REGISTRY_SYNC.to_owned(), request, Trust::Ordinary)
+            .await
+    }
+
+    /// `PUT /api/v1/registry/pin`: uses this commit until it is unpinned; fetches it where it is
+    /// not kept.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `commit_not_found` and what else is wrong; else as any
+    /// [`ClientError`].
+    pub async fn pin_registry(&self, commit: &str) -> Result<SyncedRegistry, ClientError> {
+        let pin = PinRegistry {
+            commit: commit.to_owned(),
+        };
+        let path = routes::REGISTRY_PIN.to_owned();
+        self.exchange(Method::PUT, path, Some(encode(&pin)), Trust::Ordinary)
+            .await
+    }
+
+    /// `DELETE /api/v1/registry/pin`: uses the newest commit that is kept.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unpin_registry(&self) -> Result<SyncedRegistry, ClientError> {
+        let path = routes::REGISTRY_PIN.to_owned();
+        self.exchange(Method::DELETE, path, None, Trust::Ordinary)
             .await
     }
 

@@ -9,6 +9,9 @@ use crate::manifests::Manifests;
 use crate::process::{self, ProcessIdentity};
 use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
 use crate::proxies::{Proxies, Proxy};
+use crate::registry::{
+    Registry, RegistryError, RegistrySettings, RegistryStatus, SyncRequest, Synced,
+};
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
@@ -38,6 +41,8 @@ pub struct CoreSettings {
     pub retention: Retention,
     /// How other machines are reached.
     pub fetch: Arc<dyn Fetch>,
+    /// Which registry is used.
+    pub registry: RegistrySettings,
 }
 
 /// The daemon's domain.
@@ -47,6 +52,8 @@ pub struct Core {
     pub store: Arc<Store>,
     /// Keys.
     pub keys: Arc<KeyStore>,
+    /// Manifests that come from elsewhere.
+    pub registry: Arc<Registry>,
     /// Manifests of agents and providers.
     pub catalogue: Arc<Catalogue>,
     /// Which agents there are.
@@ -124,6 +131,9 @@ pub enum CoreError {
     /// Runs.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -202,6 +212,8 @@ pub struct Snapshot {
     pub profiles: Vec<Profile>,
     /// Agents, by id.
     pub agents: Vec<AgentStatus>,
+    /// The registry.
+    pub registry: RegistryStatus,
     /// Runs.
     pub runs: Vec<Run>,
     /// Proxy instances, by profile.
@@ -229,9 +241,24 @@ impl Core {
         let keys = Arc::new(KeyStore::open(&settings.state_dir, settings.keyring)?);
         let agents_dir = settings.config_dir.join("agents.d");
         let providers_dir = settings.config_dir.join("providers.d");
+        let registry = Arc::new(Registry::open(
+            Arc::clone(&store),
+            &settings.state_dir.join("registry"),
+            Arc::clone(&settings.fetch),
+            settings.registry,
+        )?);
+        let from_registry = || Arc::clone(registry.active());
         let catalogue = Arc::new(Catalogue {
-            agents: Arc::new(Manifests::new(agents_dir, agents::load)),
-            providers: Arc::new(Manifests::new(providers_dir, providers::load)),
+            agents: Arc::new(Manifests::over(
+                from_registry(),
+                agents_dir,
+                agents::load_over,
+            )),
+            providers: Arc::new(Manifests::over(
+                from_registry(),
+                providers_dir,
+                providers::load_over,
+            )),
         });
         let path = settings
             .environment
@@ -260,6 +287,7 @@ impl Core {
         Ok(Self {
             store,
             keys,
+            registry,
             catalogue,
             agents,
             profiles,
@@ -285,6 +313,7 @@ impl Core {
             tracing::error!("{error}");
         }
         self.runs.recover()?;
+        self.registry.recover()?;
         let watching = self.profiles.watch().map_err(CoreError::Thread)?;
         self.lock_watching().push(watching);
         self.agents.start_watching().map_err(CoreError::Thread)?;
@@ -293,8 +322,30 @@ impl Core {
 
     /// Stops watching. What is under way is finished.
     pub fn stop(&self) {
+        self.registry.stop();
         self.lock_watching().clear();
         self.agents.stop_watching();
+    }
+
+    /// Syncs the registry. Agents that it brings are looked for afterwards, in the background.
+    pub fn sync_registry(&self, request: &SyncRequest) -> Result<Synced, Arc<RegistryError>> {
+        let synced = self.registry.sync(request)?;
+        self.agents.look_soon();
+        Ok(synced)
+    }
+
+    /// Uses this commit of the registry until it is unpinned.
+    pub fn pin_registry(&self, commit: &str) -> Result<Synced, Arc<RegistryError>> {
+        let synced = self.registry.pin(commit)?;
+        self.agents.look_soon();
+        Ok(synced)
+    }
+
+    /// Uses the newest commit of the registry again.
+    pub fn unpin_registry(&self) -> Result<Synced, Arc<RegistryError>> {
+        let synced = self.registry.unpin()?;
+        self.agents.look_soon();
+        Ok(synced)
     }
 
     /// Everything at one moment, with the number of the last event that it reflects.
@@ -304,6 +355,7 @@ impl Core {
                 seq: journal::head_in(connection)?,
                 profiles: self.profiles.list_in(connection)?,
                 agents: self.agents.list_in(connection)?,
+                registry: self.registry.status_in(connection)?,
                 runs: self.runs.list_in(connection)?,
                 proxies: proxies::list_in(connection)?,
                 usage: usage::list_in(connection)?,
@@ -458,6 +510,7 @@ mod tests {
             store: StoreSettings::default(),
             retention: Retention::default(),
             fetch: Arc::new(crate::fetch::Offline),
+            registry: RegistrySettings::default(),
         });
         core.unwrap()
     }

@@ -96,6 +96,14 @@ fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     renameat_with(CWD, from, CWD, to, flags)
 }
 
+/// A file that only its owner can read, removed when it is dropped, or by [`sweep`].
+pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(TEMPORARY.0)
+        .suffix(TEMPORARY.1)
+        .tempfile_in(folder)
+}
+
 /// Makes renames and removals in `folder` survive a power cut.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -159,10 +167,7 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => mode,
             Err(error) => return Err(error),
         };
-        let mut temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY.0)
-            .suffix(TEMPORARY.1)
-            .tempfile_in(&self.folder)?;
+        let mut temporary = temporary_in(&self.folder)?;
         temporary.write_all(content)?;
         temporary
             .as_file()

@@ -19,6 +19,7 @@ pub mod profiles;
 mod provider_check;
 pub mod providers;
 pub mod proxies;
+pub mod registry;
 mod rules;
 pub mod runs;
 mod seq;

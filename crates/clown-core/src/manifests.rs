@@ -1,25 +1,57 @@
 //! Manifests that follow their folder.
 
 use crate::providers::{Catalog, Manifest};
+use crate::registry::{Active, Layer};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// The manifests of one kind, loaded again when a file of their folder has changed.
+/// The manifests of one kind, loaded again when a file of their folder has changed, or the registry.
 #[derive(Debug)]
 pub struct Manifests<M> {
     folder: PathBuf,
-    /// Whether the folder is looked at again.
-    follows: bool,
-    load: fn(&Path) -> Catalog<M>,
+    /// How they are read again; None for those that stay as they are.
+    load: Option<Load<M>>,
     held: Mutex<Held<M>>,
 }
 
 #[derive(Debug)]
 struct Held<M> {
     marks: Vec<Mark>,
+    /// The registry's part.
+    layer: Arc<Layer>,
     catalog: Arc<Catalog<M>>,
+}
+
+/// From what they are loaded, beside the folder.
+#[derive(Debug)]
+enum Load<M> {
+    Alone(fn(&Path) -> Catalog<M>),
+    Over(Arc<Active>, fn(&Layer, &Path) -> Catalog<M>),
+}
+
+impl<M: Manifest> Load<M> {
+    fn layer(&self) -> Arc<Layer> {
+        match self {
+            Self::Alone(_) => no_layer(),
+            Self::Over(active, _) => active.layer(),
+        }
+    }
+
+    fn load(&self, folder: &Path) -> Held<M> {
+        // Marks first: what changes while it is read is then read again.
+        let (marks, layer) = (marks_of(folder), self.layer());
+        let catalog = match self {
+            Self::Alone(load) => load(folder),
+            Self::Over(_, load) => load(&layer, folder),
+        };
+        Held {
+            marks,
+            layer,
+            catalog: Arc::new(catalog),
+        }
+    }
 }
 
 /// A file's name, length, and time of change.
@@ -28,15 +60,23 @@ type Mark = (OsString, u64, Option<SystemTime>);
 impl<M: Manifest> Manifests<M> {
     /// Manifests of `folder`, read by `load`.
     pub fn new(folder: PathBuf, load: fn(&Path) -> Catalog<M>) -> Self {
-        let held = Held {
-            marks: marks_of(&folder),
-            catalog: Arc::new(load(&folder)),
-        };
+        Self::following(folder, Load::Alone(load))
+    }
+
+    /// The same over what the registry in use adds.
+    pub fn over(
+        registry: Arc<Active>,
+        folder: PathBuf,
+        load: fn(&Layer, &Path) -> Catalog<M>,
+    ) -> Self {
+        Self::following(folder, Load::Over(registry, load))
+    }
+
+    fn following(folder: PathBuf, load: Load<M>) -> Self {
         Self {
+            held: Mutex::new(load.load(&folder)),
             folder,
-            follows: true,
-            load,
-            held: Mutex::new(held),
+            load: Some(load),
         }
     }
 
@@ -45,12 +85,12 @@ impl<M: Manifest> Manifests<M> {
     pub fn fixed(&self) -> Self {
         let held = Held {
             marks: Vec::new(),
+            layer: no_layer(),
             catalog: self.current(),
         };
         Self {
             folder: self.folder.clone(),
-            follows: false,
-            load: self.load,
+            load: None,
             held: Mutex::new(held),
         }
     }
@@ -58,19 +98,22 @@ impl<M: Manifest> Manifests<M> {
     /// What the folder holds now.
     pub fn current(&self) -> Arc<Catalog<M>> {
         let lock = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.follows {
+        let Some(load) = &self.load else {
             return Arc::clone(&lock().catalog);
-        }
-        let marks = marks_of(&self.folder);
+        };
+        let (marks, layer) = (marks_of(&self.folder), load.layer());
         let mut held = lock();
-        if held.marks != marks {
-            *held = Held {
-                catalog: Arc::new((self.load)(&self.folder)),
-                marks,
-            };
+        if held.marks != marks || !Arc::ptr_eq(&held.layer, &layer) {
+            *held = load.load(&self.folder);
         }
         Arc::clone(&held.catalog)
     }
+}
+
+/// Always the same one, so that it never looks like a change.
+fn no_layer() -> Arc<Layer> {
+    static NONE: LazyLock<Arc<Layer>> = LazyLock::new(Arc::default);
+    Arc::clone(&NONE)
 }
 
 /// Empty for a folder that is not there.

@@ -30,6 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         store: StoreSettings::default(),
         retention: Retention::default(),
         fetch: Arc::new(clown_core::fetch::Offline),
+        registry: clown_core::registry::RegistrySettings::default(),
     })?;
     let core = Arc::new(core);
     let store = Arc::clone(&core.store);

@@ -68,6 +68,9 @@ fn what_to_do(problem: &CatalogueProblem) -> &'static str {
         _ if name.starts_with("clown.db-damaged") => {
             "profiles were taken anew from their files; move that file away once you need nothing from it"
         }
+        _ if problem.path.split('/').next() == Some("registry") => {
+            "run `clown registry sync`, or update Clown if the registry is ahead of it; the rest goes on working"
+        }
         _ => "correct the file; the rest goes on working",
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod profiles;
 pub(crate) mod providers;
+pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod watch;
 
@@ -30,6 +31,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => return providers::dispatch(&context()?, command).await,
+        Command::Registry(command) => registry::dispatch(&context()?, command).await,
         Command::Daemon(command) => daemon::dispatch(&context()?, command).await,
         Command::Completions(args) => completions::completions(Output::new(global.json), &args),
     };

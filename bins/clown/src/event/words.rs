@@ -62,7 +62,7 @@ pub(crate) fn tell(event: &Event) -> Told {
             &data.channel,
             format!(
                 "at commit {}, {}{}",
-                data.commit,
+                data.commit.get(..7).unwrap_or(&data.commit),
                 count(data.artifacts_downloaded, "artifact"),
                 if data.from_cache {
                     ", from the cache"

@@ -136,6 +136,10 @@ impl Manifest for AgentManifest {
             _ => Ok(()),
         }
     }
+
+    fn check_foreign(&self) -> Result<(), String> {
+        super::foreign::check(self)
+    }
 }
 
 fn check_value(value: &toml::Value) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod find;
+mod foreign;
 mod manifest;
 mod mcp;
 mod pattern;
@@ -27,6 +28,7 @@ pub use template::{SecretTemplate, Template, Variables};
 pub use usage::{FilePattern, FilePatterns, HomePath, OwnFolder, UsageForm, UsageLogs};
 
 use crate::providers::Catalog;
+use crate::registry::{Kind, Layer};
 use std::path::Path;
 
 /// The built-in manifests, as file name and content.
@@ -90,6 +92,15 @@ const BUILT_IN: [(&str, &str); 14] = [
 /// there holds none.
 pub fn load(folder: &Path) -> Catalog<AgentManifest> {
     Catalog::load(&BUILT_IN, folder)
+}
+
+/// The same, with those of a registry between the two.
+pub fn load_over(layer: &Layer, folder: &Path) -> Catalog<AgentManifest> {
+    Catalog::load_over(&BUILT_IN, layer, Kind::Agent, folder)
+}
+
+pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
 }
 
 #[cfg(test)]

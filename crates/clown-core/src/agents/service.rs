@@ -187,6 +187,14 @@ impl Agents {
         &self.manifests
     }
 
+    /// Has that thread look again soon, as after a change where programs are: there are other
+    /// manifests.
+    pub fn look_soon(&self) {
+        if let Some(watching) = &*self.lock_watching() {
+            watching.wake();
+        }
+    }
+
     pub(super) fn settings(&self) -> &AgentSettings {
         &self.settings
     }

@@ -1,4 +1,5 @@
 use crate::place::line_and_column;
+use crate::registry::{Kind, Layer, LayerFile};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +13,11 @@ pub trait Manifest: DeserializeOwned {
 
     /// What no single value tells: whether the values fit each other.
     fn check(&self) -> Result<(), String>;
+
+    /// What one that comes from a registry may not do, and a person's own may.
+    fn check_foreign(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The manifests of one kind that can be used, and what is wrong with the others.
@@ -38,6 +44,16 @@ pub struct Problem {
 impl<M: Manifest> Catalog<M> {
     /// `built_in` holds file names and contents; the `*.toml` files of `folder` win over them.
     pub(crate) fn load(built_in: &[(&str, &str)], folder: &Path) -> Self {
+        Self::load_over(built_in, &Layer::default(), Kind::Agent, folder)
+    }
+
+    /// The same, with those of one kind that a registry adds in between.
+    pub(crate) fn load_over(
+        built_in: &[(&str, &str)],
+        layer: &Layer,
+        kind: Kind,
+        folder: &Path,
+    ) -> Self {
         let mut catalog = Self {
             manifests: BTreeMap::new(),
             problems: Vec::new(),
@@ -45,6 +61,12 @@ impl<M: Manifest> Catalog<M> {
         for (name, content) in built_in {
             let path = Path::new("built-in").join(name);
             match parse::<M>(&path, content) {
+                Ok(manifest) => catalog.put(manifest),
+                Err(problem) => catalog.problems.push(problem),
+            }
+        }
+        for file in layer.files(kind) {
+            match parse_foreign::<M>(file) {
                 Ok(manifest) => catalog.put(manifest),
                 Err(problem) => catalog.problems.push(problem),
             }
@@ -105,7 +127,7 @@ impl<M: Manifest> Catalog<M> {
 }
 
 impl Problem {
-    fn of(path: &Path, message: String) -> Self {
+    pub(crate) fn of(path: &Path, message: String) -> Self {
         Self {
             path: path.to_owned(),
             line: 1,
@@ -146,8 +168,30 @@ fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
     parse(path, &content)
 }
 
-fn parse<M: Manifest>(path: &Path, content: &str) -> Result<M, Problem> {
-    let manifest: M = toml::from_str(content).map_err(|error| {
+/// A manifest of a registry, which may do less than a person's own.
+pub(crate) fn parse_foreign<M: Manifest>(file: &LayerFile) -> Result<M, Problem> {
+    let manifest: M = parse(&file.path, &file.content)?;
+    if manifest.id() != file.id {
+        let message = format!(
+            "its id is `{}`, and the registry lists it as `{}`",
+            manifest.id(),
+            file.id
+        );
+        return Err(Problem::of(&file.path, message));
+    }
+    match manifest.check_foreign() {
+        Ok(()) => Ok(manifest),
+        Err(message) => Err(Problem::of(&file.path, message)),
+    }
+}
+
+/// Any TOML, for artifacts whose members somebody else knows.
+pub(crate) fn parse_table(path: &Path, content: &str) -> Result<toml::Table, Problem> {
+    deserialize(path, content)
+}
+
+fn deserialize<T: DeserializeOwned>(path: &Path, content: &str) -> Result<T, Problem> {
+    toml::from_str(content).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         let (line, column) = line_and_column(content, offset);
         Problem {
@@ -155,7 +199,11 @@ fn parse<M: Manifest>(path: &Path, content: &str) -> Result<M, Problem> {
             column,
             ..Problem::of(path, explain(error.message()))
         }
-    })?;
+    })
+}
+
+fn parse<M: Manifest>(path: &Path, content: &str) -> Result<M, Problem> {
+    let manifest: M = deserialize(path, content)?;
     match manifest.check() {
         Ok(()) => Ok(manifest),
         Err(message) => {

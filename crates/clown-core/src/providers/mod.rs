@@ -7,6 +7,7 @@ mod model;
 mod url;
 
 pub use catalog::{Catalog, Manifest, Problem};
+pub(crate) use catalog::{parse_foreign, parse_table};
 pub use check::{AddressVerdict, Checked, KeyVerdict, check};
 pub use manifest::{
     CheckManifest, Endpoint, Format, Identifier, KeyAuth, KeyManifest, Placeholder,
@@ -15,6 +16,7 @@ pub use manifest::{
 pub use model::Model;
 pub use url::{EndpointUrl, Unfilled};
 
+use crate::registry::{Kind, Layer};
 use std::path::Path;
 
 /// A built-in manifest, as file name and content.
@@ -55,6 +57,15 @@ const BUILT_IN: [(&str, &str); 20] = built_in![
 /// not there holds none.
 pub fn load(folder: &Path) -> Catalog<ProviderManifest> {
     Catalog::load(&BUILT_IN, folder)
+}
+
+/// The same, with those of a registry between the two.
+pub fn load_over(layer: &Layer, folder: &Path) -> Catalog<ProviderManifest> {
+    Catalog::load_over(&BUILT_IN, layer, Kind::Provider, folder)
+}
+
+pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Bod
             seq,
             profiles,
             agents,
+            registry,
             runs,
             proxies,
             usage,
@@ -66,7 +67,7 @@ pub(super) async fn state(core: &Arc<Core>, about: About) -> Result<Response<Bod
                 .map(|profile| resource::profile(&core, profile))
                 .collect(),
             providers: resource::providers(&core),
-            registry: None,
+            registry: Some(resource::registry(&core, registry)),
             runs: resource::recent_runs(runs),
             proxies: proxies.into_iter().map(resource::proxy).collect(),
             usage: Some(resource::usage(usage)),

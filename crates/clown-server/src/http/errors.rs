@@ -5,13 +5,16 @@ use clown_core::agents::AgentError;
 use clown_core::keys::KeyError;
 use clown_core::launch::{LaunchError, MergeError};
 use clown_core::profiles::ProfileError;
+use clown_core::registry::{IndexError, InvalidChannel, RegistryError};
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
 use clown_core::{CheckError, InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use std::error::Error;
+use std::sync::Arc;
 
+const BAD_GATEWAY: StatusCode = StatusCode::BAD_GATEWAY;
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
 const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
@@ -53,6 +56,20 @@ impl From<RunError> for Refusal {
     fn from(error: RunError) -> Self {
         let (status, code) = run(&error);
         refuse(status, code, &error)
+    }
+}
+
+impl From<InvalidChannel> for Refusal {
+    fn from(error: InvalidChannel) -> Self {
+        refuse(WRONG, "invalid_channel", &error)
+    }
+}
+
+/// Several can wait for one sync, and each is told.
+impl From<Arc<RegistryError>> for Refusal {
+    fn from(error: Arc<RegistryError>) -> Self {
+        let (status, code) = registry(&error);
+        refuse(status, code, &*error)
     }
 }
 
@@ -168,6 +185,43 @@ fn run(error: &RunError) -> Told {
         RunError::Abandoned { .. } => (CONFLICT, "run_abandoned"),
         RunError::Record { .. } => (FAILED, "exit_record_failed"),
         RunError::Store(error) => store(error),
+        _ => INTERNAL,
+    }
+}
+
+fn registry(error: &RegistryError) -> Told {
+    match error {
+        RegistryError::Unreachable { .. }
+        | RegistryError::Status { .. }
+        | RegistryError::Unreadable { .. }
+        | RegistryError::Missing { .. }
+        | RegistryError::TooSlow { .. } => (BAD_GATEWAY, "registry_unreachable"),
+        RegistryError::TooLarge { .. }
+        | RegistryError::OtherIndex { .. }
+        | RegistryError::Damaged { .. } => (BAD_GATEWAY, "registry_invalid"),
+        RegistryError::Index {
+            source: IndexError::Format(_) | IndexError::Version { .. },
+            ..
+        } => (BAD_GATEWAY, "clown_too_old"),
+        RegistryError::Index { .. } => (BAD_GATEWAY, "registry_invalid"),
+        RegistryError::NotSigned { .. } | RegistryError::Signature { .. } => {
+            (BAD_GATEWAY, "registry_signature_invalid")
+        }
+        RegistryError::NotAuthentic { .. } => (WRONG, "registry_not_authentic"),
+        RegistryError::Older { .. } | RegistryError::SameSerial { .. } => {
+            (CONFLICT, "registry_older")
+        }
+        RegistryError::InvalidCommit(_) | RegistryError::AmbiguousCommit { .. } => {
+            (WRONG, "invalid_commit")
+        }
+        RegistryError::NoSuchCommit { .. } => (NOT_FOUND, "commit_not_found"),
+        RegistryError::NoRegistry => (WRONG, "registry_not_set"),
+        RegistryError::Disk { .. } | RegistryError::NotWhole { .. } => {
+            (FAILED, "registry_folder_failed")
+        }
+        RegistryError::Busy => (UNAVAILABLE, "busy"),
+        RegistryError::Stopped => (UNAVAILABLE, "stopping"),
+        RegistryError::Store(error) => store(error),
         _ => INTERNAL,
     }
 }

@@ -10,6 +10,7 @@ mod profiles;
 mod providers;
 mod query;
 mod refusal;
+mod registry;
 mod resource;
 mod router;
 mod runs;

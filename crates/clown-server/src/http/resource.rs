@@ -1,12 +1,14 @@
 //! From what the domain knows to what the contract says.
 
 use clown_api::{
-    Agent, CatalogueProblem, Endpoint, KeyStatus, Model, Placeholder, Profile, ProfileFault,
-    ProfileUsage, Provider, Proxy, ProxyState, Run, RunState, UsageTotals,
+    Agent, CatalogueProblem, Endpoint, KeptCommit, KeyStatus, Model, Placeholder, Profile,
+    ProfileFault, ProfileUsage, Provider, Proxy, ProxyState, Registry, RegistryArtifacts,
+    RegistryFailure, RegistrySignature, Run, RunState, UsageTotals,
 };
 use clown_core::agents::AgentStatus;
 use clown_core::keys::{KeyPlace, KeySource};
 use clown_core::providers::ProviderManifest;
+use clown_core::registry::{Kind, RegistryStatus, SignatureStatus};
 use clown_core::store::StoreError;
 use clown_core::{Alias, Core, profiles, proxies, runs, usage};
 use std::path::Path;
@@ -135,6 +137,68 @@ pub(super) fn providers(core: &Core) -> Vec<Provider> {
         .collect()
 }
 
+pub(super) fn registry(core: &Core, status: RegistryStatus) -> Registry {
+    let count = |kind: Kind| status.counts.get(&kind).map_or(0, |count| *count as u64);
+    Registry {
+        url: status.address,
+        channel: status.channel,
+        commit: status.commit.as_str().to_owned(),
+        serial: status.active.as_ref().map(|index| index.serial),
+        created_at: status.active.as_ref().map(|index| index.created_at),
+        signature: match status.signature {
+            SignatureStatus::BuiltIn => RegistrySignature::BuiltIn,
+            SignatureStatus::Verified => RegistrySignature::Verified,
+            SignatureStatus::NotSigned => RegistrySignature::NotSigned,
+        },
+        pinned: status.pin.map(|commit| commit.as_str().to_owned()),
+        artifacts: RegistryArtifacts {
+            agents: count(Kind::Agent),
+            providers: count(Kind::Provider),
+            templates: count(Kind::Template),
+            prices: count(Kind::Prices),
+        },
+        syncing: status.is_syncing,
+        last_sync: status.synced_at,
+        last_failure: status
+            .failure
+            .map(|(at, error)| RegistryFailure { at, error }),
+        kept: status
+            .kept
+            .into_iter()
+            .map(|index| KeptCommit {
+                commit: index.commit.as_str().to_owned(),
+                channel: index.channel,
+                serial: index.serial,
+                created_at: index.created_at,
+                fetched_at: index.fetched_at,
+            })
+            .collect(),
+        problems: of_registry(core),
+    }
+}
+
+/// What of the registry cannot be used.
+fn of_registry(core: &Core) -> Vec<CatalogueProblem> {
+    let lost = core.registry.problem().map(|message| CatalogueProblem {
+        path: "registry".to_owned(),
+        line: None,
+        column: None,
+        message,
+    });
+    let layer = core.registry.active().layer();
+    let of_artifacts = layer.problems().iter().map(of_manifest);
+    lost.into_iter().chain(of_artifacts).collect()
+}
+
+fn of_manifest(problem: &clown_core::providers::Problem) -> CatalogueProblem {
+    CatalogueProblem {
+        path: text(&problem.path),
+        line: Some(problem.line),
+        column: Some(problem.column),
+        message: problem.message.clone(),
+    }
+}
+
 pub(super) fn run(run: runs::Run) -> Run {
     Run {
         id: run.id,
@@ -192,12 +256,6 @@ pub(super) fn usage(totals: Vec<usage::Total>) -> UsageTotals {
 
 /// What is wrong with files that people own, and with the database.
 pub(super) fn problems(core: &Core, database: Option<String>) -> Vec<CatalogueProblem> {
-    let of_manifest = |problem: &clown_core::providers::Problem| CatalogueProblem {
-        path: text(&problem.path),
-        line: Some(problem.line),
-        column: Some(problem.column),
-        message: problem.message.clone(),
-    };
     let of_profile = |fault: profiles::Fault| CatalogueProblem {
         path: text(&fault.path),
         line: fault.place.map(|(line, _)| line),
@@ -205,6 +263,7 @@ pub(super) fn problems(core: &Core, database: Option<String>) -> Vec<CataloguePr
         message: fault.message,
     };
     let mut problems = of_database(core, database);
+    problems.extend(of_registry(core));
     problems.extend(core.profiles.faults().into_iter().map(of_profile));
     problems.extend(
         core.catalogue

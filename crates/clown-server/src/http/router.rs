@@ -2,7 +2,7 @@ use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
     Body, Query, Refusal, agents, blocking, empty_response, events, health, profiles, providers,
-    runs,
+    registry, runs,
 };
 use crate::access::Access;
 use crate::activity::Activity;
@@ -138,6 +138,14 @@ impl Api {
             (&Method::POST, ["api", "v1", "providers", id, "check"]) => {
                 providers::check(core, id, request, limits).await
             }
+            (&Method::GET, ["api", "v1", "registry"]) => registry::get(core).await,
+            (&Method::POST, ["api", "v1", "registry", "sync"]) => {
+                registry::sync(core, request, limits).await
+            }
+            (&Method::PUT, ["api", "v1", "registry", "pin"]) => {
+                registry::pin(core, request, limits).await
+            }
+            (&Method::DELETE, ["api", "v1", "registry", "pin"]) => registry::unpin(core).await,
             (&Method::GET, ["api", "v1", "runs"]) => runs::list(core).await,
             (&Method::POST, ["api", "v1", "runs", id, "started"]) => {
                 runs::started(core, id, request, limits).await
@@ -175,13 +183,15 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         | [
             "api",
             "v1",
-            "state" | "events" | "daemon" | "agents" | "providers" | "runs",
+            "state" | "events" | "daemon" | "agents" | "providers" | "registry" | "runs",
         ] => READ,
         ["api", "v1", "agents", "detect"] => WRITE,
         ["api", "v1", "agents" | "providers", _] => READ,
         ["api", "v1", "profiles"] => &[Method::GET, Method::HEAD, Method::POST],
         ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
+        ["api", "v1", "registry", "pin"] => &[Method::PUT, Method::DELETE],
         ["api", "v1", "daemon", "shutdown"]
+        | ["api", "v1", "registry", "sync"]
         | ["api", "v1", "profiles", _, "runs"]
         | ["api", "v1", "providers", _, "check"]
         | ["api", "v1", "runs", _, "started" | "exited"] => WRITE,

@@ -48,6 +48,7 @@ impl TestServer {
             store: store_settings,
             retention: Retention::default(),
             fetch: Arc::new(clown_core::fetch::Offline),
+            registry: clown_core::registry::RegistrySettings::default(),
         });
         let core = Arc::new(core.unwrap());
         let store = Arc::clone(&core.store);

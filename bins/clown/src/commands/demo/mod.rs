@@ -121,6 +121,8 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
     stage.clown(&["agents", "detect"]).await?;
     show.until(EventKind::AgentUpdated).await?;
 
+    show.registry(stage, &caption).await?;
+
     let delete = ["profiles", "delete", ALIAS];
     caption
         .say("The profile is deleted.", &command(&delete))
@@ -230,6 +232,30 @@ impl Show {
             }
             _ => Ok(None),
         }
+    }
+
+    /// A registry is followed before there is one, then made, then followed again.
+    async fn registry(&mut self, stage: &Stage, caption: &Caption) -> anyhow::Result<()> {
+        let sync = ["registry", "sync"];
+        caption
+            .say(
+                "Agents and providers can come from a registry. This one is not there yet.",
+                &command(&sync),
+            )
+            .await?;
+        stage.clown_fails(&sync).await?;
+        self.until(EventKind::RegistrySyncFailed).await?;
+
+        let build = ["registry", "build", "../manifests", "--out", "../registry"];
+        caption
+            .say(
+                "It is made of a folder, and any web server or folder can hold it.",
+                &format!("{} && {}", command(&build), command(&sync)),
+            )
+            .await?;
+        stage.clown(&build).await?;
+        stage.clown(&sync).await?;
+        self.until(EventKind::RegistrySyncCompleted).await
     }
 
     /// Runs the agent, with what it prints and what happens on one screen.

@@ -19,6 +19,21 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 /// Should the demo itself be killed, its daemon ends by itself soon after.
 const IDLE_TIMEOUT: &str = "30s";
 
+/// The provider that the demo's registry has.
+const PROVIDER: &str = "make-believe";
+
+fn provider() -> String {
+    format!(
+        r#"id = "{PROVIDER}"
+name = "Make-believe provider"
+
+[[endpoints]]
+id = "here"
+urls = {{ openai-chat = "http://127.0.0.1:9/v1" }}
+"#
+    )
+}
+
 /// A world of temporary folders with a daemon of its own. Dropping it ends the daemon and removes
 /// the folders.
 pub(super) struct Stage {
@@ -42,7 +57,14 @@ impl Stage {
             own_program,
             dir,
         };
-        for name in ["bin", "config/agents.d", "home", "state", "work"] {
+        for name in [
+            "bin",
+            "config/agents.d",
+            "home",
+            "manifests/providers",
+            "state",
+            "work",
+        ] {
             let path = stage.path(name);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
@@ -53,6 +75,15 @@ impl Stage {
         fs::write(&manifest, agent::manifest())
             .with_context(|| format!("cannot write {}", manifest.display()))?;
         stage.install_agent(agent::FIRST_VERSION)?;
+        let registry = toml_edit::value(stage.path("registry").display().to_string());
+        let config = format!("[registry]\nurl = {registry}\nsync = \"never\"\n");
+        stage.write_whole("config", "config.toml", &config, 0o600)?;
+        stage.write_whole(
+            "manifests/providers",
+            &format!("{PROVIDER}.toml"),
+            &provider(),
+            0o600,
+        )?;
         Ok(stage)
     }
 
@@ -108,6 +139,14 @@ impl Stage {
             ended.context("the demo's daemon does not end")??;
         }
         Ok(())
+    }
+
+    /// Runs a command of this program that is to fail.
+    pub(super) async fn clown_fails(&self, args: &[&str]) -> anyhow::Result<()> {
+        match self.spawn(args)?.succeeded().await {
+            Ok(()) => anyhow::bail!("a step of the demo went well that should have failed"),
+            Err(_) => Ok(()),
+        }
     }
 
     /// A command of this program, in this world.

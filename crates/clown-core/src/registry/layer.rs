@@ -1,0 +1,118 @@
+//! What the registry in use adds to the built-in manifests.
+
+use super::index::{Artifact, Index, Kind};
+use crate::agents::AgentManifest;
+use crate::providers::{self, Problem, ProviderManifest};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The content of one index. The default one is empty: the built-in set is all there is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Layer {
+    files: Vec<LayerFile>,
+    problems: Vec<Problem>,
+}
+
+/// One artifact with its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerFile {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id in the index.
+    pub id: String,
+    /// By what problems name it.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: String,
+}
+
+impl Layer {
+    /// The artifacts of `index`, each with what `content` has of it. One that cannot be used stays
+    /// out; it is among the problems.
+    pub(super) fn of(
+        index: &Index,
+        mut content: impl FnMut(&Artifact) -> Option<Arc<Vec<u8>>>,
+    ) -> Self {
+        let mut layer = Self::default();
+        for artifact in &index.artifacts {
+            let path = Path::new("registry")
+                .join(index.channel.as_str())
+                .join(index.commit.short())
+                .join(artifact.kind.folder())
+                .join(format!("{}.toml", artifact.id.as_str()));
+            let text = content(artifact)
+                .and_then(|bytes| String::from_utf8(bytes.as_slice().to_vec()).ok());
+            let Some(content) = text else {
+                layer
+                    .problems
+                    .push(Problem::of(&path, "it is no text".to_owned()));
+                continue;
+            };
+            let file = LayerFile {
+                kind: artifact.kind,
+                id: artifact.id.as_str().to_owned(),
+                path,
+                content,
+            };
+            match check_file(&file) {
+                Ok(()) => layer.files.push(file),
+                Err(problem) => layer.problems.push(problem),
+            }
+        }
+        layer
+    }
+
+    /// The artifacts that this version cannot use.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The artifacts of one kind, by id.
+    pub fn files(&self, kind: Kind) -> impl Iterator<Item = &LayerFile> {
+        self.files.iter().filter(move |file| file.kind == kind)
+    }
+}
+
+/// Members of a template that would run something, or send a key to somewhere.
+const NOT_IN_TEMPLATES: [&str; 3] = ["key", "hooks_config", "mcp_servers"];
+
+/// Whether an artifact can be used.
+pub(super) fn check_file(file: &LayerFile) -> Result<(), Problem> {
+    match file.kind {
+        Kind::Agent => providers::parse_foreign::<AgentManifest>(file).map(drop),
+        Kind::Provider => providers::parse_foreign::<ProviderManifest>(file).map(drop),
+        Kind::Template => {
+            let table = providers::parse_table(&file.path, &file.content)?;
+            match NOT_IN_TEMPLATES
+                .iter()
+                .find(|name| table.contains_key(**name))
+            {
+                Some(name) => Err(Problem::of(
+                    &file.path,
+                    format!(
+                        "a template of a registry must not have `{name}`: that is a person's own to say"
+                    ),
+                )),
+                None => Ok(()),
+            }
+        }
+        Kind::Prices => providers::parse_table(&file.path, &file.content).map(drop),
+    }
+}
+
+/// The layer in use, for everybody who reads manifests.
+#[derive(Debug, Default)]
+pub struct Active(RwLock<Arc<Layer>>);
+
+impl Active {
+    /// What is in use now.
+    pub fn layer(&self) -> Arc<Layer> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another one in its place, and gives the one that was there.
+    pub(super) fn switch(&self, layer: Arc<Layer>) -> Arc<Layer> {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut held, layer)
+    }
+}
