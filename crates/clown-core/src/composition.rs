@@ -11,6 +11,7 @@ use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
 use crate::{Alias, Seq, agents, files, providers};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -376,10 +377,12 @@ impl Core {
                 home: &self.profiles.home(alias),
                 endpoint_id: definition.endpoint_id.as_deref(),
                 model: definition.model.as_deref(),
+                small_model: None,
                 key: key.map(Secret::expose),
                 env: &definition.env,
                 args: &args,
                 hooks_config: definition.hooks_config.as_ref(),
+                mcp_servers: &BTreeMap::new(),
                 caller_names: caller_names.as_deref(),
                 providers: &providers,
             },

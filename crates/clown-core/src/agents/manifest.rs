@@ -1,3 +1,4 @@
+use super::mcp::McpFile;
 use super::pattern::NamePattern;
 use super::template::{SecretTemplate, Template};
 use crate::providers::{Format, Identifier, Manifest};
@@ -44,6 +45,8 @@ pub struct AgentManifest {
     pub files: Vec<ConfigFile>,
     /// Where a profile's hooks go; None if it has none.
     pub hooks: Option<HooksFile>,
+    /// Where a profile's MCP servers go; None if it takes none from a file.
+    pub mcp: Option<McpFile>,
 }
 
 /// How a program tells its version.
@@ -103,7 +106,8 @@ impl Manifest for AgentManifest {
         if self.binaries.is_empty() {
             return Err("`binaries` is empty: name the agent's program".to_owned());
         }
-        self.files.iter().try_for_each(ConfigFile::check)
+        self.files.iter().try_for_each(ConfigFile::check)?;
+        self.mcp.as_ref().map_or(Ok(()), McpFile::check)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod find;
 mod manifest;
+mod mcp;
 mod pattern;
 mod probe;
 mod rows;
@@ -14,6 +15,8 @@ pub use manifest::{
     AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, Pattern, RelativePath,
     VariableName, VersionCommand,
 };
+pub(crate) use mcp::McpValues;
+pub use mcp::{McpFile, McpTemplate};
 pub use pattern::NamePattern;
 pub use probe::{UNKNOWN_VERSION, probe_version};
 pub use service::{AgentError, AgentSettings, AgentStatus, Agents};

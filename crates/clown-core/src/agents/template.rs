@@ -15,6 +15,8 @@ pub struct Variables<'a> {
     pub format: &'a str,
     /// The model.
     pub model: &'a str,
+    /// The profile's model for small and background requests.
+    pub small_model: &'a str,
     /// The provider's id.
     pub provider: &'a str,
     /// The provider's name for people.
@@ -35,13 +37,14 @@ const CALLER_SETS: &str = "caller_sets";
 
 impl<'a> Variables<'a> {
     /// Every text but the key.
-    fn public(&self) -> [(&'static str, &'a str); 9] {
+    fn public(&self) -> [(&'static str, &'a str); 10] {
         [
             ("alias", self.alias),
             ("home", self.home),
             ("endpoint", self.endpoint),
             ("format", self.format),
             ("model", self.model),
+            ("small_model", self.small_model),
             ("provider", self.provider),
             ("provider_name", self.provider_name),
             ("auth", self.auth),

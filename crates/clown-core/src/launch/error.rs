@@ -59,6 +59,24 @@ pub enum LaunchError {
         /// The agent's id.
         agent: String,
     },
+    /// The profile has MCP servers and the agent takes none from a file.
+    #[error("Clown knows no way to give {agent} MCP servers: remove mcp_servers from the profile")]
+    NoMcp {
+        /// The agent's id.
+        agent: String,
+    },
+    /// The agent cannot use an MCP server of this kind.
+    #[error(
+        "{agent} takes no MCP servers of the kind {kind}: remove `{server}` from the profile's mcp_servers"
+    )]
+    NoMcpKind {
+        /// The agent's id.
+        agent: String,
+        /// The server's name.
+        server: String,
+        /// `stdio` or `http`.
+        kind: &'static str,
+    },
     /// A template failed.
     #[error("the manifest of {agent} does not work out at `{place}`: correct that template")]
     Template {

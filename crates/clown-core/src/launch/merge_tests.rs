@@ -20,6 +20,7 @@ fn members(wanted: &[(&str, Value)]) -> Vec<Member> {
                 } else {
                     Wanted::Value(value.clone())
                 },
+                secret: false,
             }
         })
         .collect()

@@ -5,11 +5,13 @@
 
 mod document;
 mod error;
+mod mcp;
 mod merge;
 mod plan;
 mod written;
 
 pub use error::{LaunchError, MergeError};
+pub use mcp::McpServer;
 pub use merge::apply;
 pub use plan::{LaunchInput, check, effective_model, plan, shared_format};
 
@@ -44,12 +46,14 @@ pub struct FileMerge {
 }
 
 /// One thing that has to stand in a file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Member {
     /// The names on the way to it.
     pub at: Vec<String>,
     /// What has to stand there.
     pub wanted: Wanted,
+    /// Whether it is not to be shown to anybody.
+    pub secret: bool,
 }
 
 /// What has to stand at a place of a file.
@@ -75,8 +79,22 @@ impl fmt::Debug for LaunchPlan {
     }
 }
 
+/// Without what is not to be shown.
+impl fmt::Debug for Member {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut member = formatter.debug_struct("Member");
+        member.field("at", &self.at);
+        if self.secret {
+            return member.finish_non_exhaustive();
+        }
+        member.field("wanted", &self.wanted).finish()
+    }
+}
+
 #[cfg(test)]
 mod caller_tests;
+#[cfg(test)]
+mod mcp_tests;
 #[cfg(test)]
 mod merge_tests;
 #[cfg(test)]

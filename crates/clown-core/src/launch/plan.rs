@@ -1,4 +1,4 @@
-use super::{FileMerge, LaunchError, LaunchPlan, Member, Wanted};
+use super::{FileMerge, LaunchError, LaunchPlan, McpServer, Member, Wanted, mcp};
 use crate::agents::{AgentManifest, ConfigFile, HooksFile, Template, Variables};
 use crate::providers::{Endpoint, Format, ProviderManifest};
 use serde_json::{Map, Value};
@@ -17,6 +17,8 @@ pub struct LaunchInput<'a> {
     pub endpoint_id: Option<&'a str>,
     /// The profile's model.
     pub model: Option<&'a str>,
+    /// The profile's model for small and background requests.
+    pub small_model: Option<&'a str>,
     /// The key itself.
     pub key: Option<&'a str>,
     /// The profile's own variables, which win.
@@ -25,6 +27,8 @@ pub struct LaunchInput<'a> {
     pub args: &'a [String],
     /// Hooks in the agent's own form.
     pub hooks_config: Option<&'a Map<String, Value>>,
+    /// The MCP servers that the agent is to use, by name.
+    pub mcp_servers: &'a BTreeMap<String, McpServer>,
     /// The names of the variables in the caller's environment; None if they cannot be known, and
     /// then what a manifest clears by pattern stays.
     pub caller_names: Option<&'a [String]>,
@@ -85,6 +89,7 @@ pub fn plan(
         endpoint: target.as_ref().map_or("", |target| target.url),
         format: target.as_ref().map_or("", |target| target.format.as_str()),
         model: model.unwrap_or_default(),
+        small_model: input.small_model.unwrap_or_default(),
         provider: provider.id.as_str(),
         provider_name: &provider.name,
         auth: if key.is_some() { auth.as_str() } else { "" },
@@ -102,7 +107,7 @@ pub fn plan(
             .iter()
             .map(|folder| folder.as_str().to_owned())
             .collect(),
-        files: renderer.files(input.hooks_config)?,
+        files: renderer.files(input)?,
     })
 }
 
@@ -284,15 +289,12 @@ impl Renderer<'_> {
         Ok(env)
     }
 
-    fn files(
-        &self,
-        hooks_config: Option<&Map<String, Value>>,
-    ) -> Result<BTreeMap<String, FileMerge>, LaunchError> {
+    fn files(&self, input: &LaunchInput<'_>) -> Result<BTreeMap<String, FileMerge>, LaunchError> {
         let mut files = BTreeMap::new();
         for file in &self.agent.files {
             self.config_file(file, &mut files)?;
         }
-        match (hooks_config, &self.agent.hooks) {
+        match (input.hooks_config, &self.agent.hooks) {
             (Some(hooks), Some(file)) if !hooks.is_empty() => add_hooks(file, hooks, &mut files),
             (Some(hooks), None) if !hooks.is_empty() => {
                 return Err(LaunchError::NoHooks {
@@ -301,7 +303,25 @@ impl Renderer<'_> {
             }
             _ => {}
         }
+        if !input.mcp_servers.is_empty() {
+            self.mcp_servers(input.mcp_servers, &mut files)?;
+        }
         Ok(files)
+    }
+
+    fn mcp_servers(
+        &self,
+        servers: &BTreeMap<String, McpServer>,
+        files: &mut BTreeMap<String, FileMerge>,
+    ) -> Result<(), LaunchError> {
+        let file = self.agent.mcp.as_ref().ok_or_else(|| LaunchError::NoMcp {
+            agent: self.agent.id.as_str().to_owned(),
+        })?;
+        let members = mcp::members(self.agent, file, servers)?;
+        merge_of(file.file.as_str(), file.kind, files)
+            .members
+            .extend(members);
+        Ok(())
     }
 
     fn config_file(
@@ -404,6 +424,7 @@ fn add_hooks(
             Value::Array(elements) => merge.members.extend(elements.iter().map(|element| Member {
                 at: at.clone(),
                 wanted: Wanted::Element(element.clone()),
+                secret: false,
             })),
             value => add_value(at, value.clone(), &mut merge.members),
         }
@@ -411,7 +432,7 @@ fn add_hooks(
 }
 
 /// Tables are taken apart, so that what else a person has in them stays.
-fn add_value(at: Vec<String>, value: Value, members: &mut Vec<Member>) {
+pub(super) fn add_value(at: Vec<String>, value: Value, members: &mut Vec<Member>) {
     match value {
         Value::Object(object) if !object.is_empty() => {
             for (name, value) in object {
@@ -423,6 +444,7 @@ fn add_value(at: Vec<String>, value: Value, members: &mut Vec<Member>) {
         value => members.push(Member {
             at,
             wanted: Wanted::Value(value),
+            secret: false,
         }),
     }
 }

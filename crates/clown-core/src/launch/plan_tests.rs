@@ -1,4 +1,4 @@
-use super::{LaunchError, LaunchInput, LaunchPlan, Wanted, plan};
+use super::{LaunchError, LaunchInput, LaunchPlan, McpServer, Wanted, plan};
 use crate::agents::AgentManifest;
 use crate::providers::{Catalog, ProviderManifest};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ pub struct Case {
     /// Of the caller's variables.
     pub names: Option<Vec<String>>,
     hooks: Value,
+    pub mcp_servers: BTreeMap<String, McpServer>,
     args: Vec<String>,
 }
 
@@ -37,6 +38,7 @@ impl Case {
             env: BTreeMap::new(),
             names: Some(Vec::new()),
             hooks: json!({}),
+            mcp_servers: BTreeMap::new(),
             args: Vec::new(),
         }
     }
@@ -44,6 +46,22 @@ impl Case {
     pub fn plan(
         &self,
         agent: &str,
+        provider: &str,
+        change: impl FnOnce(&mut LaunchInput<'_>),
+    ) -> Result<LaunchPlan, LaunchError> {
+        self.plan_of(self.agents.get(agent).unwrap(), provider, change)
+    }
+
+    /// The plan of an agent of a person's own, with its own login.
+    pub fn plan_own(&self, folder: &Path, agent: &str) -> Result<LaunchPlan, LaunchError> {
+        let agents = crate::agents::load(folder);
+        assert_eq!(agents.problems(), []);
+        self.plan_of(agents.get(agent).unwrap(), "self", |_| ())
+    }
+
+    fn plan_of(
+        &self,
+        agent: &AgentManifest,
         provider: &str,
         change: impl FnOnce(&mut LaunchInput<'_>),
     ) -> Result<LaunchPlan, LaunchError> {
@@ -56,20 +74,22 @@ impl Case {
             home: Path::new("/state/homes/work"),
             endpoint_id: None,
             model: None,
+            small_model: None,
             key: Some(KEY),
             env: &self.env,
             args: &self.args,
             hooks_config: self.hooks.as_object(),
+            mcp_servers: &self.mcp_servers,
             caller_names: self.names.as_deref(),
             providers: &self.providers,
         };
         change(&mut input);
-        plan(self.agents.get(agent).unwrap(), provider, &input)
+        plan(agent, provider, &input)
     }
 }
 
 /// The members of the only file of a plan, with dots between names.
-fn file(plan: &LaunchPlan) -> (String, BTreeMap<String, Value>) {
+pub fn file(plan: &LaunchPlan) -> (String, BTreeMap<String, Value>) {
     let [(path, merge)] = plan.files.iter().collect::<Vec<_>>()[..] else {
         panic!("{:?}", plan.files);
     };
