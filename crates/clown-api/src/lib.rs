@@ -18,6 +18,7 @@
 mod agent;
 mod daemon;
 mod history;
+mod plan;
 mod problem;
 mod profile;
 mod provider;
@@ -28,8 +29,9 @@ mod state;
 pub use agent::{Agent, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
 pub use history::EventPage;
+pub use plan::{AskEnvironment, Environment, Plan, PlanRun, PlannedChange, PlannedFile};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
-pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
+pub use profile::{CreateProfile, KeyInput, KeyStatus, McpServer, Profile, ProfileFault};
 pub use provider::{Endpoint, Provider};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;

@@ -41,6 +41,16 @@ pub fn profile_runs(alias: &str) -> String {
     format!("{PROFILES}/{alias}/runs")
 }
 
+/// What a run of a profile would do.
+pub fn profile_plan(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/plan")
+}
+
+/// The environment of a run of a profile.
+pub fn profile_environment(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/environment")
+}
+
 /// One agent.
 pub fn agent(id: &str) -> String {
     format!("{AGENTS}/{id}")

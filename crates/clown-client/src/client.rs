@@ -7,8 +7,8 @@ use crate::request::{Asked, encode, round_trip, without_query};
 use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
-    Agent, CreateProfile, Daemon, ExitedRun, KeyInput, List, PrepareRun, PreparedRun, Profile,
-    Provider, Run, Shutdown, StartedRun, State, routes,
+    Agent, AskEnvironment, CreateProfile, Daemon, Environment, ExitedRun, KeyInput, List, Plan,
+    PlanRun, PrepareRun, PreparedRun, Profile, Provider, Run, Shutdown, StartedRun, State, routes,
 };
 use http::Method;
 use serde::Serialize;
@@ -200,6 +200,36 @@ impl Client {
             Trust::Secret,
         )
         .await
+    }
+
+    /// `POST /api/v1/profiles/{alias}/plan`: what a run would set, write and start. Nothing is
+    /// done. A new key's value is sent only to the own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with what is wrong with the profile or the change; else as any
+    /// [`ClientError`].
+    pub async fn plan_run(&self, alias: &str, request: &PlanRun) -> Result<Plan, ClientError> {
+        let members = request.create.as_ref().or(request.patch.as_ref());
+        let trust = match members.and_then(|members| members.get("key")?.get("value")) {
+            Some(_) => Trust::Secret,
+            None => Trust::Ordinary,
+        };
+        self.post(routes::profile_plan(&segment(alias)), request, trust)
+            .await
+    }
+
+    /// `POST /api/v1/profiles/{alias}/environment`: the environment of a run, with the key, so it
+    /// is asked only of the own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// As [`Client::prepare_run`].
+    pub async fn environment(
+        &self,
+        alias: &str,
+        request: AskEnvironment,
+    ) -> Result<Environment, ClientError> {
+        let path = routes::profile_environment(&segment(alias));
+        self.post(path, &request, Trust::Secret).await
     }
 
     /// `POST /api/v1/runs/{id}/started`. Reporting the same again does no harm.

@@ -3,10 +3,10 @@
 use crate::agents::{AgentSettings, AgentStatus, Agents};
 use crate::journal::{self, Retention};
 use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
-use crate::launch::{self, LaunchError, LaunchInput, MergeError};
+use crate::launch::{self, LaunchError, LaunchInput, LaunchPlan, MergeError};
 use crate::manifests::Manifests;
 use crate::process::{self, ProcessIdentity};
-use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
+use crate::profiles::{Definition, Profile, ProfileError, Profiles, Published, Watching};
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
@@ -294,18 +294,31 @@ impl Core {
         request: &RunRequest,
     ) -> Result<PreparedRun, PrepareError> {
         let caller = ProcessIdentity::of(request.cli_pid);
+        self.with_key(alias, caller, |profile, key| {
+            self.prepare(profile, request, key)
+        })
+    }
+
+    /// Calls `work` with a profile that can run and its key, while nothing else can change or
+    /// delete it.
+    pub(crate) fn with_key<T>(
+        &self,
+        alias: &Alias,
+        caller: Option<ProcessIdentity>,
+        mut work: impl FnMut(&Published, Option<&str>) -> Result<T, PrepareError>,
+    ) -> Result<T, PrepareError> {
         for _ in 0..MAX_TRIES {
             let profile = self.profiles.runnable(alias)?;
             // Outside the profile's lock: a command that prints the key may take its time.
             let key = self.key_of(&profile, caller)?;
-            let run = self.profiles.with_runnable(alias, |now| {
+            let done = self.profiles.with_runnable(alias, |now| {
                 if now.definition != profile.definition {
                     return Ok(None);
                 }
-                self.prepare(now, request, key.as_ref()).map(Some)
+                work(now, key.as_ref().map(Secret::expose)).map(Some)
             })?;
-            if let Some(run) = run {
-                return Ok(run);
+            if let Some(done) = done {
+                return Ok(done);
             }
         }
         Err(ProfileError::Changing(alias.clone()).into())
@@ -334,59 +347,13 @@ impl Core {
         &self,
         profile: &Published,
         request: &RunRequest,
-        key: Option<&Secret>,
+        key: Option<&str>,
     ) -> Result<PreparedRun, PrepareError> {
         let definition = &profile.definition;
         let alias = &profile.alias;
-        let (agent, provider) = self.catalogue.of(definition)?;
-        let program =
-            agents::program(&agent, &request.path).ok_or_else(|| PrepareError::NotInstalled {
-                agent: agent.id.as_str().to_owned(),
-                name: agent.name.clone(),
-                binaries: agent
-                    .binaries
-                    .iter()
-                    .map(|binary| binary.as_str().to_owned())
-                    .collect(),
-                install: agent.install.clone(),
-            })?;
-        let working_dir = match &definition.working_dir {
-            Some(folder) => request.cwd.join(folder),
-            None => request.cwd.clone(),
-        };
-        if !working_dir.is_dir() {
-            return Err(PrepareError::NoWorkingFolder {
-                alias: alias.clone(),
-                path: working_dir,
-            });
-        }
-        let args: Vec<String> = definition
-            .args
-            .iter()
-            .chain(&request.args)
-            .cloned()
-            .collect();
-        let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
-        let caller = ProcessIdentity::of(request.cli_pid);
-        let caller_names = caller.as_ref().and_then(process::variable_names_of);
-        let plan = launch::plan(
-            &agent,
-            &provider,
-            &LaunchInput {
-                alias: alias.as_str(),
-                home: &self.profiles.home(alias),
-                endpoint_id: definition.endpoint_id.as_deref(),
-                model: definition.model.as_deref(),
-                small_model: None,
-                key: key.map(Secret::expose),
-                env: &definition.env,
-                args: &args,
-                hooks_config: definition.hooks_config.as_ref(),
-                mcp_servers: &BTreeMap::new(),
-                caller_names: caller_names.as_deref(),
-                providers: &providers,
-            },
-        )?;
+        let program = self.program(definition, request)?;
+        let working_dir = working_dir(alias, definition, request)?;
+        let plan = self.launch_plan(alias, definition, request, key)?;
         launch::apply(&plan)?;
         Ok(self.runs.prepare(PrepareInput {
             alias: alias.clone(),
@@ -398,6 +365,68 @@ impl Core {
         })?)
     }
 
+    /// The agent's program on the caller's `PATH`.
+    pub(crate) fn program(
+        &self,
+        definition: &Definition,
+        request: &RunRequest,
+    ) -> Result<PathBuf, PrepareError> {
+        let (agent, _) = self.catalogue.of(definition)?;
+        agents::program(&agent, &request.path).ok_or_else(|| PrepareError::NotInstalled {
+            agent: agent.id.as_str().to_owned(),
+            name: agent.name.clone(),
+            binaries: agent
+                .binaries
+                .iter()
+                .map(|binary| binary.as_str().to_owned())
+                .collect(),
+            install: agent.install.clone(),
+        })
+    }
+
+    /// What the agent's environment and files have to be.
+    pub(crate) fn launch_plan(
+        &self,
+        alias: &Alias,
+        definition: &Definition,
+        request: &RunRequest,
+        key: Option<&str>,
+    ) -> Result<LaunchPlan, PrepareError> {
+        let (agent, provider) = self.catalogue.of(definition)?;
+        let args: Vec<String> = definition
+            .args
+            .iter()
+            .chain(&request.args)
+            .cloned()
+            .collect();
+        let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
+        let mcp_servers: BTreeMap<_, _> = definition
+            .mcp_servers
+            .iter()
+            .map(|(name, server)| (name.clone(), server.server()))
+            .collect();
+        let caller = ProcessIdentity::of(request.cli_pid);
+        let caller_names = caller.as_ref().and_then(process::variable_names_of);
+        Ok(launch::plan(
+            &agent,
+            &provider,
+            &LaunchInput {
+                alias: alias.as_str(),
+                home: &self.profiles.home(alias),
+                endpoint_id: definition.endpoint_id.as_deref(),
+                model: definition.model.as_deref(),
+                small_model: definition.small_model.as_deref(),
+                key,
+                env: &definition.env,
+                args: &args,
+                hooks_config: definition.hooks_config.as_ref(),
+                mcp_servers: &mcp_servers,
+                caller_names: caller_names.as_deref(),
+                providers: &providers,
+            },
+        )?)
+    }
+
     /// Trims one step of what the journal no longer keeps; true when there is more.
     pub fn trim_journal(&self) -> Result<bool, StoreError> {
         let now = clown_events::Timestamp::now();
@@ -407,6 +436,25 @@ impl Core {
     fn lock_watching(&self) -> std::sync::MutexGuard<'_, Vec<Watching>> {
         self.watching.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the agent starts.
+pub(crate) fn working_dir(
+    alias: &Alias,
+    definition: &Definition,
+    request: &RunRequest,
+) -> Result<PathBuf, PrepareError> {
+    let path = match &definition.working_dir {
+        Some(folder) => request.cwd.join(folder),
+        None => request.cwd.clone(),
+    };
+    if path.is_dir() {
+        return Ok(path);
+    }
+    Err(PrepareError::NoWorkingFolder {
+        alias: alias.clone(),
+        path,
+    })
 }
 
 #[cfg(test)]

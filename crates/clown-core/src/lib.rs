@@ -19,6 +19,7 @@ mod rules;
 pub mod runs;
 mod seq;
 pub mod store;
+mod trial;
 
 pub use alias::{Alias, InvalidAlias};
 pub use composition::{
@@ -26,3 +27,4 @@ pub use composition::{
 };
 pub use rules::Catalogue;
 pub use seq::Seq;
+pub use trial::{PlannedChange, PlannedFile, RunPlan, shown_member};

@@ -5,9 +5,11 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod init;
+mod plan;
 pub(crate) mod profiles;
 pub(crate) mod providers;
 pub(crate) mod run;
+mod shell;
 pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};

@@ -11,13 +11,17 @@ mod document;
 mod error;
 mod folder;
 mod locks;
+mod mcp;
 mod patch;
+mod proposal;
 mod reconcile;
 mod rows;
 mod watch;
 
 pub use definition::{Definition, MEMBERS, OWN_LOGIN};
 pub use error::{Fault, ProfileError};
+pub use mcp::{InvalidMcp, McpDefinition};
+pub use proposal::{Change, Proposal, ProposedMember};
 pub use rows::Published;
 pub use watch::Watching;
 

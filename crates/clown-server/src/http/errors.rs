@@ -128,6 +128,7 @@ fn launch(error: &LaunchError) -> Told {
         LaunchError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
         LaunchError::KeyMissing { .. } => (WRONG, "key_missing"),
         LaunchError::NoHooks { .. } => (WRONG, "hooks_not_supported"),
+        LaunchError::NoMcp { .. } | LaunchError::NoMcpKind { .. } => (WRONG, "mcp_not_supported"),
         LaunchError::Template { .. } => (WRONG, "agent_manifest_broken"),
         _ => INTERNAL,
     }
@@ -166,7 +167,7 @@ fn refuse(status: StatusCode, code: &'static str, error: &(dyn Error + 'static))
 }
 
 /// The sentence of an error and those of its causes, as far as they do not repeat it.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(super) fn with_causes(error: &(impl Error + ?Sized + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

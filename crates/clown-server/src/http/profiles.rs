@@ -2,7 +2,8 @@
 
 use super::body::{self, BodyLimits};
 use super::{Body, Query, Refusal, blocking, empty_response, json_response, resource};
-use clown_api::{List, PrepareRun, PreparedRun, routes};
+use clown_api::{AskEnvironment, Environment, List, PlanRun, PrepareRun, PreparedRun, routes};
+use clown_core::profiles::Change;
 use clown_core::{Alias, Core, RunRequest};
 use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -102,13 +103,9 @@ pub(super) async fn prepare_run(
 ) -> Result<Response<Body>, Refusal> {
     let alias: Alias = alias.parse()?;
     let wanted: PrepareRun = body::json(request, limits).await?;
-    let cwd = PathBuf::from(wanted.cwd);
-    if !cwd.is_absolute() {
-        return Err(invalid("cwd: not a full path, beginning with /"));
-    }
     let run = RunRequest {
         args: wanted.args,
-        cwd,
+        cwd: full_path(wanted.cwd)?,
         path: wanted.path.into(),
         cli_pid: wanted.cli_pid,
     };
@@ -125,6 +122,62 @@ pub(super) async fn prepare_run(
         Ok(json_response(StatusCode::CREATED, &document))
     })
     .await?
+}
+
+pub(super) async fn plan(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: PlanRun = body::json(request, limits).await?;
+    let change = match (wanted.create, wanted.patch) {
+        (None, None) => Change::None,
+        (Some(members), None) => Change::Create(members),
+        (None, Some(patch)) => Change::Patch(patch),
+        (Some(_), Some(_)) => return Err(invalid("give one of create and patch, not both")),
+    };
+    let run = RunRequest {
+        args: wanted.args,
+        cwd: full_path(wanted.cwd)?,
+        path: wanted.path.into(),
+        cli_pid: wanted.cli_pid,
+    };
+    let core = Arc::clone(core);
+    blocking(move || {
+        let plan = core.plan_run(&alias, change, &run)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::plan(&core, &alias, plan),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn environment(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: AskEnvironment = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let env = core.environment(&alias, wanted.cli_pid)?;
+        Ok(json_response(StatusCode::OK, &Environment { env }))
+    })
+    .await?
+}
+
+fn full_path(path: String) -> Result<PathBuf, Refusal> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(invalid("cwd: not a full path, beginning with /"))
+    }
 }
 
 /// JSON has no other text: a path that is not UTF-8 would be another path when read.

@@ -1,13 +1,18 @@
 //! From what the domain knows to what the contract says.
 
+use super::errors::with_causes;
 use clown_api::{
-    Agent, CatalogueProblem, Endpoint, KeyStatus, Profile, ProfileFault, Provider, Run, RunState,
+    Agent, CatalogueProblem, Endpoint, KeyStatus, McpServer, Plan, PlannedChange, PlannedFile,
+    Profile, ProfileFault, Provider, Run, RunState,
 };
 use clown_core::agents::AgentStatus;
 use clown_core::keys::{KeyPlace, KeySource};
+use clown_core::launch::mask::MASK;
+use clown_core::profiles::McpDefinition;
 use clown_core::providers::ProviderManifest;
 use clown_core::store::StoreError;
-use clown_core::{Alias, Core, profiles, runs};
+use clown_core::{Alias, Core, RunPlan, profiles, runs};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many runs that are over are told.
@@ -22,6 +27,7 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
         provider_id: definition.provider_id,
         endpoint_id: definition.endpoint_id,
         model: definition.model,
+        small_model: definition.small_model,
         env: definition.env,
         args: definition.args,
         working_dir: definition.working_dir,
@@ -29,6 +35,11 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
             .key
             .map(|source| key(core, &published.alias, &source)),
         hooks_config: definition.hooks_config,
+        mcp_servers: definition
+            .mcp_servers
+            .into_iter()
+            .map(|(name, server)| (name, mcp_server(server)))
+            .collect(),
         proxy_config: definition.proxy_config,
         created_at: published.created_at,
         updated_at: published.updated_at,
@@ -39,6 +50,56 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
             column: fault.place.map(|(_, column)| column),
             message: fault.message,
         }),
+    }
+}
+
+/// Its variables and headers may be secrets, and answers are read by many.
+fn mcp_server(server: McpDefinition) -> McpServer {
+    let masked = |named: BTreeMap<String, String>| {
+        named
+            .into_keys()
+            .map(|name| (name, MASK.to_owned()))
+            .collect()
+    };
+    match server {
+        McpDefinition::Command { command, args, env } => McpServer {
+            command: Some(command),
+            args,
+            env: masked(env),
+            ..McpServer::default()
+        },
+        McpDefinition::Url { url, headers } => McpServer {
+            url: Some(url),
+            headers: masked(headers),
+            ..McpServer::default()
+        },
+    }
+}
+
+pub(super) fn plan(core: &Core, alias: &Alias, plan: RunPlan) -> Plan {
+    Plan {
+        alias: alias.to_string(),
+        profile_file: plan.profile.map(planned_file),
+        files: plan.files.into_iter().map(planned_file).collect(),
+        env: plan.env,
+        program: plan.program.as_deref().map(text),
+        args: plan.args,
+        working_dir: plan.working_dir.as_deref().map(text),
+        key: plan.key.map(|source| key(core, alias, &source)),
+        problems: plan.problems.iter().map(with_causes).collect(),
+    }
+}
+
+fn planned_file(file: clown_core::PlannedFile) -> PlannedFile {
+    let changes = file.changes.into_iter().map(|change| PlannedChange {
+        member: change.member,
+        before: change.before,
+        after: change.after,
+    });
+    PlannedFile {
+        path: text(&file.path),
+        is_new: file.is_new,
+        changes: changes.collect(),
     }
 }
 

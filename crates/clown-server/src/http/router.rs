@@ -130,6 +130,12 @@ impl Api {
             (&Method::POST, ["api", "v1", "profiles", alias, "runs"]) => {
                 profiles::prepare_run(core, alias, request, limits).await
             }
+            (&Method::POST, ["api", "v1", "profiles", alias, "plan"]) => {
+                profiles::plan(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "profiles", alias, "environment"]) => {
+                profiles::environment(core, alias, request, limits).await
+            }
             (&Method::GET, ["api", "v1", "agents"]) => agents::list(core).await,
             (&Method::POST, ["api", "v1", "agents", "detect"]) => agents::detect(core).await,
             (&Method::GET, ["api", "v1", "agents", id]) => agents::get(core, id).await,
@@ -179,7 +185,7 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         ["api", "v1", "profiles"] => &[Method::GET, Method::HEAD, Method::POST],
         ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
         ["api", "v1", "daemon", "shutdown"]
-        | ["api", "v1", "profiles", _, "runs"]
+        | ["api", "v1", "profiles", _, "runs" | "plan" | "environment"]
         | ["api", "v1", "runs", _, "started" | "exited"] => WRITE,
         _ => &[],
     }

@@ -1,3 +1,4 @@
+use crate::commands::plan;
 use crate::context::Context;
 use crate::key_args::{self, KeyArgs};
 use crate::output::Output;
@@ -5,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clown_api::{CreateProfile, Profile};
 use clown_client::Client;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A new profile.
@@ -25,6 +27,9 @@ pub(crate) struct CreateArgs {
     /// The model [default: the provider's, else the agent's]
     #[arg(long)]
     model: Option<String>,
+    /// The model of the agent's small, fast requests, where the agent has such
+    #[arg(long, value_name = "MODEL")]
+    small_model: Option<String>,
     /// A variable for the agent; may be given several times
     #[arg(long, value_name = "K=V", value_parser = variable)]
     env: Vec<(String, String)>,
@@ -36,6 +41,9 @@ pub(crate) struct CreateArgs {
     working_dir: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgs,
+    /// Show what would be written and what a run would set, with secrets masked, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// `NAME=value`.
@@ -55,10 +63,14 @@ pub(super) async fn create(
     request.provider_id = args.provider;
     request.endpoint_id = args.endpoint;
     request.model = args.model;
+    request.small_model = args.small_model;
     request.env = args.env.into_iter().collect();
     request.args = args.arg;
     request.working_dir = args.working_dir.as_deref().map(absolute).transpose()?;
     request.key = args.key.read()?;
+    if args.dry_run {
+        return dry_run(context, client, &request).await;
+    }
     let profile = client.create_profile(&request).await?;
     if context.output.is_json() {
         return context.output.json(&profile);
@@ -67,6 +79,20 @@ pub(super) async fn create(
     context
         .output
         .line(format_args!("Run it with: clown run {}", profile.alias))
+}
+
+async fn dry_run(
+    context: &Context,
+    client: &Client,
+    request: &CreateProfile,
+) -> anyhow::Result<()> {
+    let mut question = plan::request()?;
+    let Value::Object(mut members) = serde_json::to_value(request)? else {
+        anyhow::bail!("a profile is written as an object");
+    };
+    members.remove("alias");
+    question.create = Some(members);
+    plan::show(context, &client.plan_run(&request.alias, &question).await?)
 }
 
 /// What was made, and where its key is.

@@ -1,5 +1,6 @@
 mod create;
 mod edit;
+mod env;
 mod set;
 mod show;
 
@@ -40,12 +41,8 @@ pub(crate) enum ProfilesCommand {
         #[arg(long)]
         purge: bool,
     },
-    /// Print the variables that the profile sets, without secrets
-    Env {
-        /// The profile
-        #[arg(value_parser = crate::cli::alias)]
-        alias: String,
-    },
+    /// Print the environment of a run, with the key, for a shell to read: eval "$(clown profiles env ALIAS)"
+    Env(env::EnvArgs),
 }
 
 pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> anyhow::Result<()> {
@@ -73,7 +70,7 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             }
             Ok(())
         }
-        ProfilesCommand::Env { alias } => show::env(context, &client.profile(&alias).await?),
+        ProfilesCommand::Env(args) => env::env(context, &client, args).await,
     }
 }
 
