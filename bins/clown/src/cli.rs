@@ -1,5 +1,5 @@
 use crate::commands::{
-    agents, completions, daemon, demo, events, init, profiles, providers, run, watch,
+    agents, completions, daemon, demo, events, hooks, init, mcp, profiles, providers, run, watch,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -60,6 +60,12 @@ pub(crate) enum Command {
     /// List, create, show, change and delete profiles
     #[command(subcommand, visible_alias = "profile")]
     Profiles(profiles::ProfilesCommand),
+    /// List, add and remove hooks of a profile's agent
+    #[command(subcommand, visible_alias = "hook")]
+    Hooks(hooks::HooksCommand),
+    /// List, add and remove servers of the Model Context Protocol that a profile's agent uses
+    #[command(subcommand)]
+    Mcp(mcp::McpCommand),
     /// List, show and detect coding agents
     #[command(subcommand, visible_alias = "agent")]
     Agents(agents::AgentsCommand),

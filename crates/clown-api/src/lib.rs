@@ -26,7 +26,7 @@ pub mod routes;
 mod run;
 mod state;
 
-pub use agent::{Agent, CatalogueProblem};
+pub use agent::{Agent, AgentHooks, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
 pub use history::EventPage;
 pub use plan::{AskEnvironment, Environment, Plan, PlanRun, PlannedChange, PlannedFile};

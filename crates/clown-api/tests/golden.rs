@@ -39,7 +39,7 @@ fn every_shape_is_as_its_file_says() {
     ];
     check::<KeyInput>(&keys, &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
-    check::<Agent>(&["Agent", "Agent.absent"], &mut seen);
+    check::<Agent>(&["Agent", "Agent.absent", "Agent.hooks"], &mut seen);
     check::<Provider>(&["Provider"], &mut seen);
     check::<PrepareRun>(&["PrepareRun"], &mut seen);
     check::<PreparedRun>(&["PreparedRun"], &mut seen);

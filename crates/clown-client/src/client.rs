@@ -13,7 +13,7 @@ use clown_api::{
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// How long an answer may take. Looking for agents runs programs, which is what takes longest.
@@ -146,6 +146,7 @@ impl Client {
     pub async fn create_profile(&self, request: &CreateProfile) -> Result<Profile, ClientError> {
         let trust = match request.key {
             Some(KeyInput::Value(_)) => Trust::Secret,
+            _ if !request.mcp_servers.is_empty() => Trust::Secret,
             _ => Trust::Ordinary,
         };
         self.post(routes::PROFILES.to_owned(), request, trust).await
@@ -157,12 +158,24 @@ impl Client {
     /// # Errors
     /// As [`Client::create_profile`], and `profile_not_found`.
     pub async fn update_profile(&self, alias: &str, patch: &Value) -> Result<Profile, ClientError> {
-        let trust = match patch.pointer("/key/value") {
-            Some(_) => Trust::Secret,
-            None => Trust::Ordinary,
-        };
         let path = routes::profile(&segment(alias));
-        self.exchange(Method::PATCH, path, Some(encode(patch)), trust)
+        self.exchange(Method::PATCH, path, Some(encode(patch)), trust_for(patch))
+            .await
+    }
+
+    /// As [`Client::update_profile`], refused if the profile has changed since `seen` was read.
+    ///
+    /// # Errors
+    /// As [`Client::update_profile`], and [`ClientError::Problem`] with `profile_changed`.
+    pub async fn update_profile_as_seen(
+        &self,
+        seen: &Profile,
+        patch: &Value,
+    ) -> Result<Profile, ClientError> {
+        let target = Target::new(&routes::profile(&segment(&seen.alias)))
+            .with("if_updated_at", &seen.updated_at.to_string())
+            .into_string();
+        self.exchange(Method::PATCH, target, Some(encode(patch)), trust_for(patch))
             .await
     }
 
@@ -210,10 +223,7 @@ impl Client {
     /// [`ClientError`].
     pub async fn plan_run(&self, alias: &str, request: &PlanRun) -> Result<Plan, ClientError> {
         let members = request.create.as_ref().or(request.patch.as_ref());
-        let trust = match members.and_then(|members| members.get("key")?.get("value")) {
-            Some(_) => Trust::Secret,
-            None => Trust::Ordinary,
-        };
+        let trust = members.map_or(Trust::Ordinary, trust_of);
         self.post(routes::profile_plan(&segment(alias)), request, trust)
             .await
     }
@@ -368,5 +378,19 @@ impl Client {
                     limit: self.limit,
                 })
             })
+    }
+}
+
+fn trust_for(patch: &Value) -> Trust {
+    patch.as_object().map_or(Trust::Ordinary, trust_of)
+}
+
+/// What holds a key, or tokens of MCP servers, goes to the own user's daemon only.
+fn trust_of(members: &Map<String, Value>) -> Trust {
+    let key = members.get("key").and_then(|key| key.get("value"));
+    if key.is_some() || members.get("mcp_servers").is_some_and(Value::is_object) {
+        Trust::Secret
+    } else {
+        Trust::Ordinary
     }
 }

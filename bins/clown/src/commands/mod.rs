@@ -4,7 +4,9 @@ pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod hooks;
 pub(crate) mod init;
+pub(crate) mod mcp;
 mod plan;
 pub(crate) mod profiles;
 pub(crate) mod providers;
@@ -30,6 +32,8 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DemoAgent(args) => return demo::agent::run(&args),
         Command::Init(args) => init::init(&context()?, args).await,
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
+        Command::Hooks(command) => hooks::dispatch(&context()?, command).await,
+        Command::Mcp(command) => mcp::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => providers::dispatch(&context()?, command).await,
         Command::Daemon(command) => daemon::dispatch(&context()?, command).await,

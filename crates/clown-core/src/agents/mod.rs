@@ -12,8 +12,8 @@ mod watch;
 
 pub use find::{Fingerprint, Found, find, program};
 pub use manifest::{
-    AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, Pattern, RelativePath,
-    VariableName, VersionCommand,
+    AgentManifest, BinaryName, ConfigFile, FileKind, HooksFile, HooksForm, MemberPath, Pattern,
+    RelativePath, VariableName, VersionCommand,
 };
 pub(crate) use mcp::McpValues;
 pub use mcp::{McpFile, McpTemplate};

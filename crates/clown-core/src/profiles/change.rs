@@ -10,6 +10,7 @@ use super::{Profile, Profiles, patch};
 use crate::keys::{KeySource, Secret};
 use crate::store::StoreError;
 use crate::{Alias, files, runs};
+use clown_events::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::fs;
@@ -62,9 +63,22 @@ impl Profiles {
         alias: &Alias,
         members: Map<String, Value>,
     ) -> Result<Profile, ProfileError> {
+        self.patch_if(alias, members, None)
+    }
+
+    /// The same, refused unless the profile last changed at `expected`.
+    pub fn patch_if(
+        &self,
+        alias: &Alias,
+        members: Map<String, Value>,
+        expected: Option<Timestamp>,
+    ) -> Result<Profile, ProfileError> {
         let _guard = self.locks.lock(alias);
         for _ in 0..TRIES {
             let (folder, published, content) = self.whole(alias)?;
+            if expected.is_some_and(|expected| expected != published.updated_at) {
+                return Err(ProfileError::Changed(alias.clone()));
+            }
             let wanted = patch::apply(Some(&published.definition), members.clone())?;
             self.rules.check(&wanted.definition)?;
             // Nothing, when somebody has edited the file meanwhile: that counts first.

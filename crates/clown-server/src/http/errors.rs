@@ -95,6 +95,7 @@ fn profile(error: &ProfileError) -> Told {
         ProfileError::Exists(_) => (CONFLICT, "profile_exists"),
         ProfileError::Broken { .. } => (WRONG, "profile_broken"),
         ProfileError::Running { .. } => (CONFLICT, "profile_running"),
+        ProfileError::Changed(_) => (CONFLICT, "profile_changed"),
         ProfileError::Changing(_) => (CONFLICT, "profile_changing"),
         ProfileError::FolderMissing { .. } => (UNAVAILABLE, "profiles_folder_missing"),
         ProfileError::Invalid { .. } => (WRONG, "invalid_profile"),

@@ -5,6 +5,7 @@ use super::{Body, Query, Refusal, blocking, empty_response, json_response, resou
 use clown_api::{AskEnvironment, Environment, List, PlanRun, PrepareRun, PreparedRun, routes};
 use clown_core::profiles::Change;
 use clown_core::{Alias, Core, RunRequest};
+use clown_events::Timestamp;
 use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -68,10 +69,12 @@ pub(super) async fn patch(
     limits: BodyLimits,
 ) -> Result<Response<Body>, Refusal> {
     let alias: Alias = alias.parse()?;
+    let expected = Query::parse(request.uri().query(), &["if_updated_at"])?
+        .take_parsed("if_updated_at", str::parse::<Timestamp>)?;
     let members: Map<String, Value> = body::json(request, limits).await?;
     let core = Arc::clone(core);
     blocking(move || {
-        let profile = core.profiles.patch(&alias, members)?;
+        let profile = core.profiles.patch_if(&alias, members, expected)?;
         Ok(json_response(
             StatusCode::OK,
             &resource::profile(&core, profile),

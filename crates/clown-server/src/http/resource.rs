@@ -2,10 +2,10 @@
 
 use super::errors::with_causes;
 use clown_api::{
-    Agent, CatalogueProblem, Endpoint, KeyStatus, McpServer, Plan, PlannedChange, PlannedFile,
-    Profile, ProfileFault, Provider, Run, RunState,
+    Agent, AgentHooks, CatalogueProblem, Endpoint, KeyStatus, McpServer, Plan, PlannedChange,
+    PlannedFile, Profile, ProfileFault, Provider, Run, RunState,
 };
-use clown_core::agents::AgentStatus;
+use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
 use clown_core::launch::mask::MASK;
 use clown_core::profiles::McpDefinition;
@@ -128,14 +128,25 @@ fn key(core: &Core, alias: &Alias, source: &KeySource) -> KeyStatus {
 pub(super) fn agent(core: &Core, agent: AgentStatus, profiles: &[profiles::Profile]) -> Agent {
     let uses = |profile: &&profiles::Profile| profile.published.definition.agent_id == agent.id;
     let users = profiles.iter().filter(uses);
+    let manifest = core.agents.manifest(&agent.id);
     Agent {
         profiles: users
             .map(|profile| profile.published.alias.to_string())
             .collect(),
-        install_hint: core
-            .agents
-            .manifest(&agent.id)
+        install_hint: manifest
+            .as_ref()
             .and_then(|manifest| manifest.install.clone()),
+        hooks: manifest.as_ref().and_then(|manifest| {
+            let file = manifest.hooks.as_ref()?;
+            let form = match file.form {
+                HooksForm::Groups => "groups",
+                HooksForm::Own => "own",
+            };
+            Some(AgentHooks {
+                form: form.to_owned(),
+                events: file.events.clone(),
+            })
+        }),
         binary_path: agent.binary_path.as_deref().map(text),
         id: agent.id,
         name: agent.name,

@@ -5,12 +5,14 @@ mod set;
 mod show;
 
 pub(crate) use create::say_created;
+pub(crate) use show::mcp_line;
 
 use crate::context::Context;
 use crate::output::note;
 use clap::Subcommand;
 use clown_api::Profile;
-use serde_json::json;
+use clown_client::Client;
+use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfilesCommand {
@@ -71,6 +73,29 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             Ok(())
         }
         ProfilesCommand::Env(args) => env::env(context, &client, args).await,
+    }
+}
+
+/// Changes a profile by a patch that depends on what it is. Somebody else's change in between is
+/// seen, and the patch made anew. None, and nothing is changed, if there is no patch.
+pub(crate) async fn change_as_seen(
+    client: &Client,
+    alias: &str,
+    patch: impl Fn(&Profile) -> anyhow::Result<Option<Value>>,
+) -> anyhow::Result<Option<Profile>> {
+    const TRIES: usize = 8;
+
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let seen = client.profile(alias).await?;
+        let Some(patch) = patch(&seen)? else {
+            return Ok(None);
+        };
+        match client.update_profile_as_seen(&seen, &patch).await {
+            Err(error) if tries > 0 && error.code() == Some("profile_changed") => {}
+            changed => return Ok(Some(changed?)),
+        }
     }
 }
 
