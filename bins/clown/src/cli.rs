@@ -1,5 +1,6 @@
 use crate::commands::{
-    agents, completions, daemon, demo, events, hooks, init, mcp, profiles, providers, run, watch,
+    agents, completions, daemon, demo, events, hooks, init, keys, mcp, profiles, providers, run,
+    watch,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     /// List, add and remove servers of the Model Context Protocol that a profile's agent uses
     #[command(subcommand)]
     Mcp(mcp::McpCommand),
+    /// List, set, rotate and delete keys that profiles share
+    #[command(subcommand, visible_alias = "key")]
+    Keys(keys::KeysCommand),
     /// List, show and detect coding agents
     #[command(subcommand, visible_alias = "agent")]
     Agents(agents::AgentsCommand),

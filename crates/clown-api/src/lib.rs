@@ -18,6 +18,7 @@
 mod agent;
 mod daemon;
 mod history;
+mod key;
 mod plan;
 mod problem;
 mod profile;
@@ -29,6 +30,7 @@ mod state;
 pub use agent::{Agent, AgentHooks, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
 pub use history::EventPage;
+pub use key::{SetKey, StoredKey};
 pub use plan::{AskEnvironment, Environment, Plan, PlanRun, PlannedChange, PlannedFile};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{CreateProfile, KeyInput, KeyStatus, McpServer, Profile, ProfileFault};

@@ -161,6 +161,8 @@ pub enum KeyInput {
     Command(String),
     /// A file that holds the key.
     File(String),
+    /// The name of a key that Clown keeps.
+    Store(String),
 }
 
 impl std::fmt::Debug for KeyInput {
@@ -170,6 +172,7 @@ impl std::fmt::Debug for KeyInput {
             Self::Env(name) => formatter.debug_tuple("Env").field(name).finish(),
             Self::Command(line) => formatter.debug_tuple("Command").field(line).finish(),
             Self::File(path) => formatter.debug_tuple("File").field(path).finish(),
+            Self::Store(name) => formatter.debug_tuple("Store").field(name).finish(),
         }
     }
 }

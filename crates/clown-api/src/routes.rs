@@ -28,6 +28,8 @@ pub const AGENTS: &str = "/api/v1/agents";
 pub const DETECT: &str = "/api/v1/agents/detect";
 /// All providers.
 pub const PROVIDERS: &str = "/api/v1/providers";
+/// All keys that Clown keeps.
+pub const KEYS: &str = "/api/v1/keys";
 /// All runs that are known.
 pub const RUNS: &str = "/api/v1/runs";
 
@@ -49,6 +51,11 @@ pub fn profile_plan(alias: &str) -> String {
 /// The environment of a run of a profile.
 pub fn profile_environment(alias: &str) -> String {
     format!("{PROFILES}/{alias}/environment")
+}
+
+/// One stored key.
+pub fn key(name: &str) -> String {
+    format!("{KEYS}/{name}")
 }
 
 /// One agent.

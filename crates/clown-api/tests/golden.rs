@@ -36,8 +36,11 @@ fn every_shape_is_as_its_file_says() {
         "KeyInput.env",
         "KeyInput.command",
         "KeyInput.file",
+        "KeyInput.store",
     ];
     check::<KeyInput>(&keys, &mut seen);
+    check::<StoredKey>(&["StoredKey", "StoredKey.minimal"], &mut seen);
+    check::<SetKey>(&["SetKey", "SetKey.rotate"], &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
     check::<Agent>(&["Agent", "Agent.absent", "Agent.hooks"], &mut seen);
     check::<Provider>(&["Provider"], &mut seen);

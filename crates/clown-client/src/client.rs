@@ -8,7 +8,8 @@ use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
     Agent, AskEnvironment, CreateProfile, Daemon, Environment, ExitedRun, KeyInput, List, Plan,
-    PlanRun, PrepareRun, PreparedRun, Profile, Provider, Run, Shutdown, StartedRun, State, routes,
+    PlanRun, PrepareRun, PreparedRun, Profile, Provider, Run, SetKey, Shutdown, StartedRun, State,
+    StoredKey, routes,
 };
 use http::Method;
 use serde::Serialize;
@@ -316,6 +317,40 @@ impl Client {
     /// [`ClientError::Problem`] with `provider_not_found`; else as any [`ClientError`].
     pub async fn provider(&self, id: &str) -> Result<Provider, ClientError> {
         self.get(routes::provider(&segment(id))).await
+    }
+
+    /// `GET /api/v1/keys`: the keys that Clown keeps, without their values.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, ClientError> {
+        self.list(routes::KEYS).await
+    }
+
+    /// `PUT /api/v1/keys/{name}`: stores a key, or gives it another value. It is sent only to the
+    /// own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `key_of_other_provider`, or `provider_missing` for a new key
+    /// without one; else as any [`ClientError`].
+    pub async fn set_key(&self, name: &str, request: &SetKey) -> Result<StoredKey, ClientError> {
+        let path = routes::key(&segment(name));
+        self.exchange(Method::PUT, path, Some(encode(request)), Trust::Secret)
+            .await
+    }
+
+    /// `DELETE /api/v1/keys/{name}`; with `force` also while profiles refer to it.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `key_not_found` or `key_in_use`; else as any [`ClientError`].
+    pub async fn delete_key(&self, name: &str, force: bool) -> Result<(), ClientError> {
+        let mut target = Target::new(&routes::key(&segment(name)));
+        if force {
+            target = target.with("force", "true");
+        }
+        self.send(Method::DELETE, target.into_string(), None, Trust::Ordinary)
+            .await
+            .map(drop)
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {

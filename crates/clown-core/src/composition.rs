@@ -2,11 +2,13 @@
 
 use crate::agents::{AgentSettings, AgentStatus, Agents};
 use crate::journal::{self, Retention};
-use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
+use crate::keys::{Environment, KeyError, KeyResolver, KeySource, KeyStore, Secret};
 use crate::launch::{self, LaunchError, LaunchInput, LaunchPlan, MergeError};
 use crate::manifests::Manifests;
 use crate::process::{self, ProcessIdentity};
-use crate::profiles::{Definition, Profile, ProfileError, Profiles, Published, Watching};
+use crate::profiles::{
+    Definition, Profile, ProfileError, Profiles, Published, StoredKey, Watching,
+};
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
@@ -204,7 +206,7 @@ impl Core {
         })?;
         files::sweep(&settings.state_dir);
         // Not in `runs`: the command line writes there, whether a daemon runs or not.
-        for folder in ["secrets", "keyring"] {
+        for folder in ["secrets", "keyring", "keys"] {
             files::sweep(&settings.state_dir.join(folder));
         }
         let database = settings.state_dir.join("clown.db");
@@ -334,6 +336,11 @@ impl Core {
             Some(source) if !provider.is_own_login() => source,
             _ => return Ok(None),
         };
+        if let KeySource::Store(name) = source {
+            self.keys.check_provider(name, provider.id.as_str())?;
+            // Keys of earlier versions belong to whoever uses them first.
+            self.keys.bind(name, provider.id.as_str())?;
+        }
         let _slot = Slot::take(&self.key_look_ups).ok_or(PrepareError::Busy)?;
         let resolver = KeyResolver {
             store: &self.keys,
@@ -425,6 +432,19 @@ impl Core {
                 providers: &providers,
             },
         )?)
+    }
+
+    /// Stores a key for a provider under a name, or gives the one of that name another value.
+    pub fn set_stored_key(
+        &self,
+        name: &Alias,
+        provider_id: Option<&str>,
+        secret: &Secret,
+    ) -> Result<StoredKey, ProfileError> {
+        if let Some(id) = provider_id {
+            self.catalogue.check_takes_key(id)?;
+        }
+        self.profiles.set_stored_key(name, provider_id, secret)
     }
 
     /// Trims one step of what the journal no longer keeps; true when there is more.

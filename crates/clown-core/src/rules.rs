@@ -46,6 +46,25 @@ impl Catalogue {
     }
 }
 
+impl Catalogue {
+    /// Refuses a provider that there is not, or that wants no key.
+    pub fn check_takes_key(&self, provider_id: &str) -> Result<(), ProfileError> {
+        let providers = self.providers.current();
+        let Some(provider) = providers.get(provider_id) else {
+            return Err(unknown("provider", provider_id, &providers, |manifest| {
+                manifest.id.as_str()
+            }));
+        };
+        if provider.key.is_none() {
+            return Err(ProfileError::Invalid {
+                member: "provider_id".to_owned(),
+                message: format!("{} takes no key", provider.name),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Rules for Catalogue {
     fn fixed(&self) -> Arc<dyn Rules> {
         Arc::new(Self {

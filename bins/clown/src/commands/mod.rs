@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod hooks;
 pub(crate) mod init;
+pub(crate) mod keys;
 pub(crate) mod mcp;
 mod plan;
 pub(crate) mod profiles;
@@ -33,6 +34,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::init(&context()?, args).await,
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
         Command::Hooks(command) => hooks::dispatch(&context()?, command).await,
+        Command::Keys(command) => keys::dispatch(&context()?, command).await,
         Command::Mcp(command) => mcp::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => providers::dispatch(&context()?, command).await,

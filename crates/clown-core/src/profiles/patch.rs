@@ -115,7 +115,7 @@ fn new_key(value: Value) -> Result<NewKey, ProfileError> {
     let refused = || {
         ProfileError::invalid(
             "key",
-            "give exactly one of {\"value\"}, {\"env\"}, {\"command\"} or {\"file\"}, each with a text that is not empty",
+            "give exactly one of {\"value\"}, {\"env\"}, {\"command\"}, {\"file\"} or {\"store\"}, each with a text that is not empty",
         )
     };
     let Value::Object(members) = value else {
@@ -130,7 +130,7 @@ fn new_key(value: Value) -> Result<NewKey, ProfileError> {
     }
     match way.as_str() {
         "value" => Ok(NewKey::Value(Secret::new(text))),
-        "env" | "command" | "file" => KeySource::from_member(&way, &text)
+        "env" | "command" | "file" | "store" => KeySource::from_member(&way, &text)
             .map(NewKey::Source)
             .map_err(|error| ProfileError::invalid("key", error.to_string())),
         _ => Err(refused()),
@@ -313,7 +313,11 @@ mod tests {
             "exactly one",
         );
         check(
-            json!({"agent_id": "x", "key": {"store": "other"}}),
+            json!({"agent_id": "x", "key": {"store": "../other"}}),
+            "cannot name a stored key",
+        );
+        check(
+            json!({"agent_id": "x", "key": {"keyring": "other"}}),
             "exactly one",
         );
     }

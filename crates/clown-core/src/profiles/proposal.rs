@@ -81,14 +81,15 @@ impl Profiles {
             (Change::None, None) => return Err(ProfileError::NotFound(alias.clone())),
             (Change::Create(members) | Change::Patch(members), current) => {
                 let wanted = patch::apply(current.as_ref(), members)?;
+                self.check_wanted(&wanted)?;
                 let mut definition = wanted.definition;
                 if wanted.key.is_some() {
+                    self.check_own_key(alias, current.as_ref())?;
                     definition.key = Some(KeySource::Store(alias.clone()));
                 }
                 definition
             }
         };
-        self.rules.check(&definition)?;
         Ok(Proposal {
             members: differences(current.as_ref(), &definition),
             definition,

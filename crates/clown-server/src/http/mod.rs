@@ -6,6 +6,7 @@ mod daemon;
 mod errors;
 mod events;
 mod health;
+mod keys;
 mod profiles;
 mod providers;
 mod query;

@@ -3,7 +3,7 @@
 use super::errors::with_causes;
 use clown_api::{
     Agent, AgentHooks, CatalogueProblem, Endpoint, KeyStatus, McpServer, Plan, PlannedChange,
-    PlannedFile, Profile, ProfileFault, Provider, Run, RunState,
+    PlannedFile, Profile, ProfileFault, Provider, Run, RunState, StoredKey,
 };
 use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
@@ -73,6 +73,20 @@ fn mcp_server(server: McpDefinition) -> McpServer {
             headers: masked(headers),
             ..McpServer::default()
         },
+    }
+}
+
+pub(super) fn stored_key(key: profiles::StoredKey) -> StoredKey {
+    let source = match key.place {
+        KeyPlace::Keyring => "keyring",
+        KeyPlace::SecretsFile(_) => "secrets",
+    };
+    StoredKey {
+        name: key.name.to_string(),
+        provider_id: key.label.provider_id,
+        source: source.to_owned(),
+        profiles: key.profiles.iter().map(Alias::to_string).collect(),
+        set_at: key.label.set_at,
     }
 }
 

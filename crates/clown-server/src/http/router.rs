@@ -1,8 +1,8 @@
 use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
-    Body, Query, Refusal, agents, blocking, empty_response, events, health, profiles, providers,
-    runs,
+    Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, profiles,
+    providers, runs,
 };
 use crate::access::Access;
 use crate::activity::Activity;
@@ -136,6 +136,11 @@ impl Api {
             (&Method::POST, ["api", "v1", "profiles", alias, "environment"]) => {
                 profiles::environment(core, alias, request, limits).await
             }
+            (&Method::GET, ["api", "v1", "keys"]) => keys::list(core).await,
+            (&Method::PUT, ["api", "v1", "keys", name]) => {
+                keys::set(core, name, request, limits).await
+            }
+            (&Method::DELETE, ["api", "v1", "keys", name]) => keys::delete(core, name, query).await,
             (&Method::GET, ["api", "v1", "agents"]) => agents::list(core).await,
             (&Method::POST, ["api", "v1", "agents", "detect"]) => agents::detect(core).await,
             (&Method::GET, ["api", "v1", "agents", id]) => agents::get(core, id).await,
@@ -178,10 +183,11 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         | [
             "api",
             "v1",
-            "state" | "events" | "daemon" | "agents" | "providers" | "runs",
+            "state" | "events" | "daemon" | "agents" | "providers" | "runs" | "keys",
         ] => READ,
         ["api", "v1", "agents", "detect"] => WRITE,
         ["api", "v1", "agents" | "providers", _] => READ,
+        ["api", "v1", "keys", _] => &[Method::PUT, Method::DELETE],
         ["api", "v1", "profiles"] => &[Method::GET, Method::HEAD, Method::POST],
         ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
         ["api", "v1", "daemon", "shutdown"]
@@ -195,7 +201,7 @@ fn methods(segments: &[&str]) -> &'static [Method] {
 fn takes_no_parameters(segments: &[&str]) -> bool {
     !matches!(
         segments,
-        ["ws"] | ["api", "v1", "events"] | ["api", "v1", "profiles", _]
+        ["ws"] | ["api", "v1", "events"] | ["api", "v1", "profiles" | "keys", _]
     )
 }
 
