@@ -17,6 +17,7 @@
 
 mod agent;
 mod daemon;
+mod export;
 mod history;
 mod key;
 mod plan;
@@ -29,6 +30,7 @@ mod state;
 
 pub use agent::{Agent, AgentHooks, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
+pub use export::{AskExport, CloneProfile, Export, ExportedKey, ReplaceFile};
 pub use history::EventPage;
 pub use key::{SetKey, StoredKey};
 pub use plan::{AskEnvironment, Environment, Plan, PlanRun, PlannedChange, PlannedFile};

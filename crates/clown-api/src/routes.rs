@@ -28,6 +28,8 @@ pub const AGENTS: &str = "/api/v1/agents";
 pub const DETECT: &str = "/api/v1/agents/detect";
 /// All providers.
 pub const PROVIDERS: &str = "/api/v1/providers";
+/// Profiles to be carried elsewhere.
+pub const EXPORT: &str = "/api/v1/export";
 /// All keys that Clown keeps.
 pub const KEYS: &str = "/api/v1/keys";
 /// All runs that are known.
@@ -56,6 +58,16 @@ pub fn profile_environment(alias: &str) -> String {
 /// One stored key.
 pub fn key(name: &str) -> String {
     format!("{KEYS}/{name}")
+}
+
+/// Where a profile is copied.
+pub fn profile_clone(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/clone")
+}
+
+/// A profile's file.
+pub fn profile_file(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/file")
 }
 
 /// One agent.

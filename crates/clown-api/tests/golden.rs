@@ -41,6 +41,10 @@ fn every_shape_is_as_its_file_says() {
     check::<KeyInput>(&keys, &mut seen);
     check::<StoredKey>(&["StoredKey", "StoredKey.minimal"], &mut seen);
     check::<SetKey>(&["SetKey", "SetKey.rotate"], &mut seen);
+    check::<CloneProfile>(&["CloneProfile"], &mut seen);
+    check::<ReplaceFile>(&["ReplaceFile"], &mut seen);
+    check::<AskExport>(&["AskExport"], &mut seen);
+    check::<Export>(&["Export", "Export.keys"], &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
     check::<Agent>(&["Agent", "Agent.absent", "Agent.hooks"], &mut seen);
     check::<Provider>(&["Provider"], &mut seen);

@@ -7,9 +7,9 @@ use crate::request::{Asked, encode, round_trip, without_query};
 use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
-    Agent, AskEnvironment, CreateProfile, Daemon, Environment, ExitedRun, KeyInput, List, Plan,
-    PlanRun, PrepareRun, PreparedRun, Profile, Provider, Run, SetKey, Shutdown, StartedRun, State,
-    StoredKey, routes,
+    Agent, AskEnvironment, AskExport, CloneProfile, CreateProfile, Daemon, Environment, ExitedRun,
+    Export, KeyInput, List, Plan, PlanRun, PrepareRun, PreparedRun, Profile, Provider, ReplaceFile,
+    Run, SetKey, Shutdown, StartedRun, State, StoredKey, routes,
 };
 use http::Method;
 use serde::Serialize;
@@ -317,6 +317,70 @@ impl Client {
     /// [`ClientError::Problem`] with `provider_not_found`; else as any [`ClientError`].
     pub async fn provider(&self, id: &str) -> Result<Provider, ClientError> {
         self.get(routes::provider(&segment(id))).await
+    }
+
+    /// `PUT /api/v1/profiles/{alias}`: makes it be what these members say and nothing else.
+    ///
+    /// # Errors
+    /// As [`Client::update_profile`].
+    pub async fn replace_profile(
+        &self,
+        alias: &str,
+        members: &Map<String, Value>,
+    ) -> Result<Profile, ClientError> {
+        let path = routes::profile(&segment(alias));
+        let trust = trust_of(members);
+        self.exchange(Method::PUT, path, Some(encode(members)), trust)
+            .await
+    }
+
+    /// `POST /api/v1/profiles` with members as an export has them, the alias among them.
+    ///
+    /// # Errors
+    /// As [`Client::create_profile`].
+    pub async fn create_profile_of(
+        &self,
+        members: &Map<String, Value>,
+    ) -> Result<Profile, ClientError> {
+        let trust = trust_of(members);
+        self.post(routes::PROFILES.to_owned(), members, trust).await
+    }
+
+    /// `POST /api/v1/profiles/{alias}/clone`: another profile with the same members.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_exists`; else as any [`ClientError`].
+    pub async fn clone_profile(
+        &self,
+        alias: &str,
+        request: &CloneProfile,
+    ) -> Result<Profile, ClientError> {
+        let path = routes::profile_clone(&segment(alias));
+        self.post(path, request, Trust::Ordinary).await
+    }
+
+    /// `PUT /api/v1/profiles/{alias}/file`: an edited text in place of the one that was edited.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with what is wrong with the text, or `profile_changed`; else as any
+    /// [`ClientError`].
+    pub async fn replace_profile_file(
+        &self,
+        alias: &str,
+        request: &ReplaceFile,
+    ) -> Result<Profile, ClientError> {
+        let path = routes::profile_file(&segment(alias));
+        self.exchange(Method::PUT, path, Some(encode(request)), Trust::Secret)
+            .await
+    }
+
+    /// `POST /api/v1/export`: profiles to be carried elsewhere, with their keys if asked for.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn export(&self, request: &AskExport) -> Result<Export, ClientError> {
+        self.post(routes::EXPORT.to_owned(), request, Trust::Secret)
+            .await
     }
 
     /// `GET /api/v1/keys`: the keys that Clown keeps, without their values.

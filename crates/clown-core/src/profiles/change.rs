@@ -205,7 +205,10 @@ impl Profiles {
     }
 
     /// The published profile and its file's bytes, which say the same. The caller holds the lock.
-    fn whole(&self, alias: &Alias) -> Result<(Folder, Published, Vec<u8>), ProfileError> {
+    pub(super) fn whole(
+        &self,
+        alias: &Alias,
+    ) -> Result<(Folder, Published, Vec<u8>), ProfileError> {
         for _ in 0..TRIES {
             let folder = self.open_folder()?;
             self.settle(&folder, alias)?;
@@ -355,7 +358,7 @@ impl Profiles {
         }
     }
 
-    fn doubt_keys(&self, names: Vec<Alias>) -> Result<(), StoreError> {
+    pub(super) fn doubt_keys(&self, names: Vec<Alias>) -> Result<(), StoreError> {
         if names.is_empty() {
             return Ok(());
         }
@@ -365,7 +368,7 @@ impl Profiles {
 
     /// Deletes those of the noted keys that no profile refers to any more. The caller holds the
     /// lock of `own`. What fails is tried again at the next start.
-    fn settle_keys(&self, names: &[Alias], own: Option<&Alias>) {
+    pub(super) fn settle_keys(&self, names: &[Alias], own: Option<&Alias>) {
         for name in names {
             let foreign = own != Some(name);
             let guard = foreign.then(|| self.locks.try_lock(name));

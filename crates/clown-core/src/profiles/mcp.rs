@@ -37,6 +37,14 @@ impl McpDefinition {
         }
     }
 
+    /// `env` or `headers`, and what stands there.
+    pub(super) fn named_values_mut(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
+        match self {
+            Self::Command { env, .. } => ("env", env),
+            Self::Url { headers, .. } => ("headers", headers),
+        }
+    }
+
     /// The values of its variables or headers, which may be secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let (Self::Command { env: named, .. } | Self::Url { headers: named, .. }) = self;

@@ -17,6 +17,7 @@ mod proposal;
 mod reconcile;
 mod rows;
 mod stored_keys;
+mod text;
 mod watch;
 
 pub use definition::{Definition, MEMBERS, OWN_LOGIN};
@@ -25,6 +26,7 @@ pub use mcp::{InvalidMcp, McpDefinition};
 pub use proposal::{Change, Proposal, ProposedMember};
 pub use rows::Published;
 pub use stored_keys::StoredKey;
+pub use text::{Export, ExportedKey};
 pub use watch::Watching;
 
 use crate::Alias;

@@ -2,7 +2,10 @@
 
 use super::body::{self, BodyLimits};
 use super::{Body, Query, Refusal, blocking, empty_response, json_response, resource};
-use clown_api::{AskEnvironment, Environment, List, PlanRun, PrepareRun, PreparedRun, routes};
+use clown_api::{
+    AskEnvironment, AskExport, CloneProfile, Environment, List, PlanRun, PrepareRun, PreparedRun,
+    ReplaceFile, routes,
+};
 use clown_core::profiles::Change;
 use clown_core::{Alias, Core, RunRequest};
 use clown_events::Timestamp;
@@ -170,6 +173,82 @@ pub(super) async fn environment(
     blocking(move || {
         let env = core.environment(&alias, wanted.cli_pid)?;
         Ok(json_response(StatusCode::OK, &Environment { env }))
+    })
+    .await?
+}
+
+pub(super) async fn replace(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let members: Map<String, Value> = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.replace(&alias, members)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn clone(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let from: Alias = alias.parse()?;
+    let wanted: CloneProfile = body::json(request, limits).await?;
+    let to: Alias = wanted.alias.parse()?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.clone_profile(&from, &to)?;
+        Ok(json_response(
+            StatusCode::CREATED,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn replace_file(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: ReplaceFile = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core
+            .profiles
+            .replace_text(&alias, &wanted.before, &wanted.text)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn export(
+    core: &Arc<Core>,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let wanted: AskExport = body::json(request, limits).await?;
+    let aliases: Result<Vec<Alias>, _> = wanted.aliases.iter().map(|alias| alias.parse()).collect();
+    let aliases = aliases?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let export = core.profiles.export(&aliases, wanted.with_keys)?;
+        Ok(json_response(StatusCode::OK, &resource::export(export)?))
     })
     .await?
 }

@@ -1,9 +1,10 @@
 //! From what the domain knows to what the contract says.
 
+use super::Refusal;
 use super::errors::with_causes;
 use clown_api::{
-    Agent, AgentHooks, CatalogueProblem, Endpoint, KeyStatus, McpServer, Plan, PlannedChange,
-    PlannedFile, Profile, ProfileFault, Provider, Run, RunState, StoredKey,
+    Agent, AgentHooks, CatalogueProblem, Endpoint, Export, ExportedKey, KeyStatus, McpServer, Plan,
+    PlannedChange, PlannedFile, Profile, ProfileFault, Provider, Run, RunState, StoredKey,
 };
 use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
@@ -12,6 +13,8 @@ use clown_core::profiles::McpDefinition;
 use clown_core::providers::ProviderManifest;
 use clown_core::store::StoreError;
 use clown_core::{Alias, Core, RunPlan, profiles, runs};
+use http::StatusCode;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -88,6 +91,35 @@ pub(super) fn stored_key(key: profiles::StoredKey) -> StoredKey {
         profiles: key.profiles.iter().map(Alias::to_string).collect(),
         set_at: key.label.set_at,
     }
+}
+
+pub(super) fn export(export: profiles::Export) -> Result<Export, Refusal> {
+    let mut told = Export {
+        format: 1,
+        profiles: Vec::new(),
+        keys: Vec::new(),
+        left_out: export.left_out,
+    };
+    for (alias, definition) in export.profiles {
+        let mut members = Map::new();
+        members.insert("alias".to_owned(), alias.to_string().into());
+        match serde_json::to_value(definition) {
+            Ok(Value::Object(definition)) => members.extend(definition),
+            _ => {
+                let detail = format!("the profile {alias} cannot be written as JSON");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return Err(Refusal::new(status, "internal_error", detail));
+            }
+        }
+        told.profiles.push(members);
+    }
+    told.keys
+        .extend(export.keys.into_iter().map(|key| ExportedKey {
+            name: key.name.to_string(),
+            provider_id: key.provider_id,
+            value: key.value.expose().to_owned(),
+        }));
+    Ok(told)
 }
 
 pub(super) fn plan(core: &Core, alias: &Alias, plan: RunPlan) -> Plan {

@@ -136,6 +136,18 @@ impl Api {
             (&Method::POST, ["api", "v1", "profiles", alias, "environment"]) => {
                 profiles::environment(core, alias, request, limits).await
             }
+            (&Method::PUT, ["api", "v1", "profiles", alias]) => {
+                profiles::replace(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "profiles", alias, "clone"]) => {
+                profiles::clone(core, alias, request, limits).await
+            }
+            (&Method::PUT, ["api", "v1", "profiles", alias, "file"]) => {
+                profiles::replace_file(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "export"]) => {
+                profiles::export(core, request, limits).await
+            }
             (&Method::GET, ["api", "v1", "keys"]) => keys::list(core).await,
             (&Method::PUT, ["api", "v1", "keys", name]) => {
                 keys::set(core, name, request, limits).await
@@ -187,11 +199,25 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         ] => READ,
         ["api", "v1", "agents", "detect"] => WRITE,
         ["api", "v1", "agents" | "providers", _] => READ,
+        ["api", "v1", "profiles", _, "file"] => &[Method::PUT],
+        ["api", "v1", "export"] => WRITE,
         ["api", "v1", "keys", _] => &[Method::PUT, Method::DELETE],
         ["api", "v1", "profiles"] => &[Method::GET, Method::HEAD, Method::POST],
-        ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
+        ["api", "v1", "profiles", _] => &[
+            Method::GET,
+            Method::HEAD,
+            Method::PATCH,
+            Method::PUT,
+            Method::DELETE,
+        ],
         ["api", "v1", "daemon", "shutdown"]
-        | ["api", "v1", "profiles", _, "runs" | "plan" | "environment"]
+        | [
+            "api",
+            "v1",
+            "profiles",
+            _,
+            "runs" | "plan" | "environment" | "clone",
+        ]
         | ["api", "v1", "runs", _, "started" | "exited"] => WRITE,
         _ => &[],
     }

@@ -1,3 +1,4 @@
+mod carry;
 mod create;
 mod edit;
 mod env;
@@ -43,6 +44,12 @@ pub(crate) enum ProfilesCommand {
         #[arg(long)]
         purge: bool,
     },
+    /// Copy a profile; a key that Clown keeps is shared
+    Clone(carry::CloneArgs),
+    /// Write profiles for another machine; without keys, unless asked
+    Export(carry::ExportArgs),
+    /// Read profiles from another machine
+    Import(carry::ImportArgs),
     /// Print the environment of a run, with the key, for a shell to read: eval "$(clown profiles env ALIAS)"
     Env(env::EnvArgs),
 }
@@ -72,6 +79,9 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             }
             Ok(())
         }
+        ProfilesCommand::Clone(args) => carry::clone(context, &client, args).await,
+        ProfilesCommand::Export(args) => carry::export(context, &client, args).await,
+        ProfilesCommand::Import(args) => carry::import(context, &client, args).await,
         ProfilesCommand::Env(args) => env::env(context, &client, args).await,
     }
 }
