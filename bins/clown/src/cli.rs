@@ -1,6 +1,6 @@
 use crate::commands::{
     agents, completions, daemon, demo, events, hooks, init, keys, mcp, profiles, providers, run,
-    watch,
+    shims, watch,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// List, set, rotate and delete keys that profiles share
     #[command(subcommand, visible_alias = "key")]
     Keys(keys::KeysCommand),
+    /// Make, list and remove small programs on the PATH that run a profile
+    #[command(subcommand, visible_alias = "shim")]
+    Shims(shims::ShimsCommand),
     /// List, show and detect coding agents
     #[command(subcommand, visible_alias = "agent")]
     Agents(agents::AgentsCommand),

@@ -13,6 +13,7 @@ pub(crate) mod profiles;
 pub(crate) mod providers;
 pub(crate) mod run;
 mod shell;
+pub(crate) mod shims;
 pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
@@ -35,6 +36,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
         Command::Hooks(command) => hooks::dispatch(&context()?, command).await,
         Command::Keys(command) => keys::dispatch(&context()?, command).await,
+        Command::Shims(command) => shims::dispatch(&context()?, command).await,
         Command::Mcp(command) => mcp::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => providers::dispatch(&context()?, command).await,
