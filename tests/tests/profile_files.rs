@@ -254,3 +254,36 @@ fn a_bad_edit_never_counts_and_is_kept() {
     ok(&edit("sed -i 's/oops/\"fine\"/'"));
     assert_eq!(world.get("/api/v1/profiles/work").json()["model"], "fine");
 }
+
+#[test]
+fn a_template_is_what_a_profile_begins_with() {
+    let world = World::with_agent(PRINT);
+    fs::create_dir_all(world.path("config/templates.d")).unwrap();
+    fs::write(
+        world.path("config/templates.d/team.toml"),
+        "id = \"team\"\nname = \"Team\"\ndescription = \"ours\"\nagent_id = \"claude\"\n\
+         provider_id = \"anthropic\"\nmodel = \"m\"\nenv = { A = \"1\", B = \"2\" }\n",
+    )
+    .unwrap();
+    let listed = world.clown_ok(&["profiles", "templates"]);
+    assert!(
+        listed.contains("team") && listed.contains("claude-api"),
+        "{listed}"
+    );
+    let create = ["profiles", "create", "work", "--template", "team"];
+    let more = ["--env", "B=3", "--key", "env:SOME_KEY"];
+    let arguments = [&create[..], &more[..]].concat();
+    let dry = world.clown_ok(&[&arguments[..], &["--dry-run"]].concat());
+    assert!(dry.contains("+ model = m") && dry.contains("B=3"), "{dry}");
+    world.clown_ok(&arguments);
+    let profile = world.get("/api/v1/profiles/work").json();
+    assert_eq!(profile["provider_id"], "anthropic");
+    assert_eq!(profile["env"], json!({"A": "1", "B": "3"}));
+    let unknown = ["profiles", "create", "x", "--template", "nothing"];
+    refused(&world.clown(&unknown).output().unwrap(), 2, "claude-api");
+    let neither = ["profiles", "create", "x"];
+    refused(&world.clown(&neither).output().unwrap(), 2, "--agent");
+    fs::write(world.path("config/templates.d/bad.toml"), "id = 1\n").unwrap();
+    let problems = world.get("/api/v1/daemon").json()["problems"].to_string();
+    assert!(problems.contains("bad.toml"), "{problems}");
+}

@@ -27,6 +27,7 @@ mod provider;
 pub mod routes;
 mod run;
 mod state;
+mod template;
 
 pub use agent::{Agent, AgentHooks, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
@@ -39,6 +40,7 @@ pub use profile::{CreateProfile, KeyInput, KeyStatus, McpServer, Profile, Profil
 pub use provider::{Endpoint, Provider};
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
+pub use template::Template;
 
 use serde::{Deserialize, Serialize};
 

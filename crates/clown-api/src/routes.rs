@@ -30,6 +30,8 @@ pub const DETECT: &str = "/api/v1/agents/detect";
 pub const PROVIDERS: &str = "/api/v1/providers";
 /// Profiles to be carried elsewhere.
 pub const EXPORT: &str = "/api/v1/export";
+/// Templates of profiles.
+pub const TEMPLATES: &str = "/api/v1/templates";
 /// All keys that Clown keeps.
 pub const KEYS: &str = "/api/v1/keys";
 /// All runs that are known.

@@ -45,6 +45,7 @@ fn every_shape_is_as_its_file_says() {
     check::<ReplaceFile>(&["ReplaceFile"], &mut seen);
     check::<AskExport>(&["AskExport"], &mut seen);
     check::<Export>(&["Export", "Export.keys"], &mut seen);
+    check::<Template>(&["Template"], &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
     check::<Agent>(&["Agent", "Agent.absent", "Agent.hooks"], &mut seen);
     check::<Provider>(&["Provider"], &mut seen);

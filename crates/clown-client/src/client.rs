@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clown_api::{
     Agent, AskEnvironment, AskExport, CloneProfile, CreateProfile, Daemon, Environment, ExitedRun,
     Export, KeyInput, List, Plan, PlanRun, PrepareRun, PreparedRun, Profile, Provider, ReplaceFile,
-    Run, SetKey, Shutdown, StartedRun, State, StoredKey, routes,
+    Run, SetKey, Shutdown, StartedRun, State, StoredKey, Template, routes,
 };
 use http::Method;
 use serde::Serialize;
@@ -381,6 +381,14 @@ impl Client {
     pub async fn export(&self, request: &AskExport) -> Result<Export, ClientError> {
         self.post(routes::EXPORT.to_owned(), request, Trust::Secret)
             .await
+    }
+
+    /// `GET /api/v1/templates`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn templates(&self) -> Result<Vec<Template>, ClientError> {
+        self.list(routes::TEMPLATES).await
     }
 
     /// `GET /api/v1/keys`: the keys that Clown keeps, without their values.

@@ -12,7 +12,9 @@ use crate::profiles::{
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
+use crate::templates::{self, TemplateManifest};
 use crate::{Alias, Seq, agents, files, providers};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -46,6 +48,8 @@ pub struct Core {
     pub keys: Arc<KeyStore>,
     /// Manifests of agents and providers.
     pub catalogue: Arc<Catalogue>,
+    /// Templates of profiles.
+    pub templates: Manifests<TemplateManifest>,
     /// Which agents there are.
     pub agents: Arc<Agents>,
     /// Profiles.
@@ -213,6 +217,7 @@ impl Core {
         let store = Arc::new(Store::open(&database, &settings.store)?);
         let keys = Arc::new(KeyStore::open(&settings.state_dir, settings.keyring)?);
         let agents_dir = settings.config_dir.join("agents.d");
+        let templates_dir = settings.config_dir.join("templates.d");
         let providers_dir = settings.config_dir.join("providers.d");
         let catalogue = Arc::new(Catalogue {
             agents: Arc::new(Manifests::new(agents_dir, agents::load)),
@@ -244,6 +249,7 @@ impl Core {
             store,
             keys,
             catalogue,
+            templates: Manifests::new(templates_dir, templates::load),
             agents,
             profiles,
             runs,
@@ -434,6 +440,16 @@ impl Core {
         )?)
     }
 
+    /// Makes a profile from the members of a request, over those of a template if it names one.
+    pub fn create_profile(
+        &self,
+        alias: &Alias,
+        members: Map<String, Value>,
+    ) -> Result<Profile, ProfileError> {
+        let members = templates::fill_in(&self.templates.current(), members)?;
+        self.profiles.create(alias, members)
+    }
+
     /// Stores a key for a provider under a name, or gives the one of that name another value.
     pub fn set_stored_key(
         &self,
@@ -480,7 +496,7 @@ pub(crate) fn working_dir(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 

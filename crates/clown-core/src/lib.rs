@@ -19,6 +19,7 @@ mod rules;
 pub mod runs;
 mod seq;
 pub mod store;
+pub mod templates;
 mod trial;
 
 pub use alias::{Alias, InvalidAlias};

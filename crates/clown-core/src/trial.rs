@@ -1,12 +1,12 @@
 //! What a run of a profile would do, worked out without doing it; and its environment alone.
 
-use crate::Alias;
 use crate::composition::{Core, PrepareError, RunRequest, working_dir};
 use crate::keys::KeySource;
 use crate::launch::mask::{self, MASK};
 use crate::launch::{self, FileChange, LaunchError, LaunchPlan};
 use crate::process::ProcessIdentity;
 use crate::profiles::{Change, Definition, Proposal};
+use crate::{Alias, templates};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +64,12 @@ impl Core {
         change: Change,
         request: &RunRequest,
     ) -> Result<RunPlan, PrepareError> {
+        let change = match change {
+            Change::Create(members) => {
+                Change::Create(templates::fill_in(&self.templates.current(), members)?)
+            }
+            change => change,
+        };
         let proposal = self.profiles.propose(alias, change)?;
         let definition = &proposal.definition;
         let mut problems = Vec::new();

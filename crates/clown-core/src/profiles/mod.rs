@@ -23,6 +23,7 @@ mod watch;
 pub use definition::{Definition, MEMBERS, OWN_LOGIN};
 pub use error::{Fault, ProfileError};
 pub use mcp::{InvalidMcp, McpDefinition};
+pub(crate) use patch::merge;
 pub use proposal::{Change, Proposal, ProposedMember};
 pub use rows::Published;
 pub use stored_keys::StoredKey;

@@ -89,7 +89,8 @@ fn refuse_unknown(patch: &Map<String, Value>) -> Result<(), ProfileError> {
     }
 }
 
-fn merge(target: &mut Map<String, Value>, name: String, patch: Value) {
+/// One member of a merge patch.
+pub(crate) fn merge(target: &mut Map<String, Value>, name: String, patch: Value) {
     match patch {
         Value::Null => {
             target.remove(&name);

@@ -14,6 +14,7 @@ mod refusal;
 mod resource;
 mod router;
 mod runs;
+mod templates;
 
 pub(crate) use daemon::Identity;
 pub(crate) use query::Query;

@@ -55,7 +55,7 @@ pub(super) async fn create(
     };
     let core = Arc::clone(core);
     blocking(move || {
-        let profile = core.profiles.create(&alias, members)?;
+        let profile = core.create_profile(&alias, members)?;
         let mut response = json_response(StatusCode::CREATED, &resource::profile(&core, profile));
         if let Ok(location) = HeaderValue::try_from(routes::profile(alias.as_str())) {
             response.headers_mut().insert(LOCATION, location);

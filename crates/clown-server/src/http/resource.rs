@@ -278,6 +278,7 @@ pub(super) fn problems(core: &Core, database: Option<String>) -> Vec<CataloguePr
     };
     let mut problems = of_database(core, database);
     problems.extend(core.profiles.faults().into_iter().map(of_profile));
+    problems.extend(core.templates.current().problems().iter().map(of_manifest));
     problems.extend(
         core.catalogue
             .agents

@@ -2,7 +2,7 @@ use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
     Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, profiles,
-    providers, runs,
+    providers, runs, templates,
 };
 use crate::access::Access;
 use crate::activity::Activity;
@@ -148,6 +148,7 @@ impl Api {
             (&Method::POST, ["api", "v1", "export"]) => {
                 profiles::export(core, request, limits).await
             }
+            (&Method::GET, ["api", "v1", "templates"]) => templates::list(core).await,
             (&Method::GET, ["api", "v1", "keys"]) => keys::list(core).await,
             (&Method::PUT, ["api", "v1", "keys", name]) => {
                 keys::set(core, name, request, limits).await
@@ -195,7 +196,7 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         | [
             "api",
             "v1",
-            "state" | "events" | "daemon" | "agents" | "providers" | "runs" | "keys",
+            "state" | "events" | "daemon" | "agents" | "providers" | "runs" | "keys" | "templates",
         ] => READ,
         ["api", "v1", "agents", "detect"] => WRITE,
         ["api", "v1", "agents" | "providers", _] => READ,

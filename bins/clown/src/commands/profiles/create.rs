@@ -2,11 +2,12 @@ use crate::commands::plan;
 use crate::context::Context;
 use crate::key_args::{self, KeyArgs};
 use crate::output::Output;
+use crate::table::Table;
 use anyhow::Context as _;
 use clap::Args;
-use clown_api::{CreateProfile, Profile};
+use clown_api::{CreateProfile, List, Profile};
 use clown_client::Client;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// A new profile.
@@ -16,8 +17,11 @@ pub(crate) struct CreateArgs {
     #[arg(value_parser = crate::cli::alias)]
     alias: String,
     /// The agent that it runs, such as claude
+    #[arg(long, value_name = "ID", required_unless_present = "template")]
+    agent: Option<String>,
+    /// Begin with the members of a template; `clown profiles templates` lists those
     #[arg(long, value_name = "ID")]
-    agent: String,
+    template: Option<String>,
     /// Who answers the agent's requests, such as anthropic [default: self, the agent's own login]
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
@@ -59,7 +63,7 @@ pub(super) async fn create(
     client: &Client,
     args: CreateArgs,
 ) -> anyhow::Result<()> {
-    let mut request = CreateProfile::new(args.alias, args.agent);
+    let mut request = CreateProfile::new(args.alias, args.agent.unwrap_or_default());
     request.provider_id = args.provider;
     request.endpoint_id = args.endpoint;
     request.model = args.model;
@@ -68,10 +72,11 @@ pub(super) async fn create(
     request.args = args.arg;
     request.working_dir = args.working_dir.as_deref().map(absolute).transpose()?;
     request.key = args.key.read()?;
+    let members = members(&request, args.template)?;
     if args.dry_run {
-        return dry_run(context, client, &request).await;
+        return dry_run(context, client, &request.alias, members).await;
     }
-    let profile = client.create_profile(&request).await?;
+    let profile = client.create_profile_of(&members).await?;
     if context.output.is_json() {
         return context.output.json(&profile);
     }
@@ -81,18 +86,52 @@ pub(super) async fn create(
         .line(format_args!("Run it with: clown run {}", profile.alias))
 }
 
-async fn dry_run(
-    context: &Context,
-    client: &Client,
+/// The request's members; those that a template may say are left out where they are empty.
+fn members(
     request: &CreateProfile,
-) -> anyhow::Result<()> {
-    let mut question = plan::request()?;
+    template: Option<String>,
+) -> anyhow::Result<Map<String, Value>> {
     let Value::Object(mut members) = serde_json::to_value(request)? else {
         anyhow::bail!("a profile is written as an object");
     };
+    if let Some(template) = template {
+        members.insert("template".to_owned(), template.into());
+        if request.agent_id.is_empty() {
+            members.remove("agent_id");
+        }
+    }
+    Ok(members)
+}
+
+async fn dry_run(
+    context: &Context,
+    client: &Client,
+    alias: &str,
+    mut members: Map<String, Value>,
+) -> anyhow::Result<()> {
+    let mut question = plan::request()?;
     members.remove("alias");
     question.create = Some(members);
-    plan::show(context, &client.plan_run(&request.alias, &question).await?)
+    plan::show(context, &client.plan_run(alias, &question).await?)
+}
+
+/// The templates that there are.
+pub(super) async fn templates(context: &Context, client: &Client) -> anyhow::Result<()> {
+    let templates = client.templates().await?;
+    if context.output.is_json() {
+        return context.output.json(&List::new(templates));
+    }
+    let mut table = Table::new(&["ID", "AGENT", "PROVIDER", "DESCRIPTION"]);
+    for template in templates {
+        let text = |name: &str| template.members.get(name).and_then(Value::as_str);
+        table.row([
+            template.id.clone(),
+            text("agent_id").unwrap_or_default().to_owned(),
+            text("provider_id").unwrap_or_default().to_owned(),
+            template.description.clone(),
+        ]);
+    }
+    table.print(context.output)
 }
 
 /// What was made, and where its key is.

@@ -44,6 +44,8 @@ pub(crate) enum ProfilesCommand {
         #[arg(long)]
         purge: bool,
     },
+    /// List the templates that a profile can be made of
+    Templates,
     /// Copy a profile; a key that Clown keeps is shared
     Clone(carry::CloneArgs),
     /// Write profiles for another machine; without keys, unless asked
@@ -79,6 +81,7 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             }
             Ok(())
         }
+        ProfilesCommand::Templates => create::templates(context, &client).await,
         ProfilesCommand::Clone(args) => carry::clone(context, &client, args).await,
         ProfilesCommand::Export(args) => carry::export(context, &client, args).await,
         ProfilesCommand::Import(args) => carry::import(context, &client, args).await,
