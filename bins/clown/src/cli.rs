@@ -1,5 +1,6 @@
 use crate::commands::{
-    agents, completions, daemon, demo, events, init, profiles, providers, registry, run, watch,
+    agents, completions, daemon, demo, events, hooks, init, keys, mcp, profiles, providers,
+    registry, run, shims, watch,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -60,6 +61,18 @@ pub(crate) enum Command {
     /// List, create, show, change and delete profiles
     #[command(subcommand, visible_alias = "profile")]
     Profiles(profiles::ProfilesCommand),
+    /// List, add and remove hooks of a profile's agent
+    #[command(subcommand, visible_alias = "hook")]
+    Hooks(hooks::HooksCommand),
+    /// List, add and remove servers of the Model Context Protocol that a profile's agent uses
+    #[command(subcommand)]
+    Mcp(mcp::McpCommand),
+    /// List, set, rotate and delete keys that profiles share
+    #[command(subcommand, visible_alias = "key")]
+    Keys(keys::KeysCommand),
+    /// Make, list and remove small programs on the PATH that run a profile
+    #[command(subcommand, visible_alias = "shim")]
+    Shims(shims::ShimsCommand),
     /// List, show and detect coding agents
     #[command(subcommand, visible_alias = "agent")]
     Agents(agents::AgentsCommand),

@@ -15,11 +15,14 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What the daemon calls things that were asked for wrongly, as opposed to those that are not there
 /// or do not work.
-const MISTAKES: [&str; 6] = [
+const MISTAKES: [&str; 9] = [
     "invalid_alias",
     "invalid_body",
     "invalid_channel",
     "invalid_commit",
+    "invalid_key_name",
+    "key_of_other_provider",
+    "provider_missing",
     "invalid_profile",
     "unknown_members",
 ];

@@ -25,6 +25,9 @@ pub(crate) struct KeyArgs {
     /// Take the key from the first line that this command prints
     #[arg(long, value_name = "CMD")]
     key_command: Option<String>,
+    /// Where the key is: env:VAR, command:CMD, file:/PATH, or store:NAME for one of `clown keys`
+    #[arg(long, value_name = "SOURCE")]
+    key: Option<String>,
     /// Take the key from this file
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -36,11 +39,34 @@ impl KeyArgs {
         if self.key_stdin {
             return read_stdin().map(Some);
         }
+        if let Some(text) = self.key {
+            // Checked here: clap would repeat what it refuses.
+            return match source(&text).map_err(|error| Failure::new(USAGE, error))? {
+                KeyInput::File(path) => file(std::path::Path::new(&path)).map(Some),
+                key => Ok(Some(key)),
+            };
+        }
         if let Some(path) = self.key_file {
             return file(&path).map(Some);
         }
         let env = self.key_env.map(KeyInput::Env);
         Ok(env.or_else(|| self.key_command.map(KeyInput::Command)))
+    }
+}
+
+/// `KIND:PLACE`. What is refused is not repeated: it can be a key that was put here by mistake.
+fn source(text: &str) -> Result<KeyInput, String> {
+    let place = text.split_once(':').filter(|(_, place)| !place.is_empty());
+    match place {
+        Some(("env", name)) => Ok(KeyInput::Env(name.to_owned())),
+        Some(("command", line)) => Ok(KeyInput::Command(line.to_owned())),
+        Some(("file", path)) => Ok(KeyInput::File(path.to_owned())),
+        Some(("store", name)) => Ok(KeyInput::Store(name.to_owned())),
+        _ => Err(
+            "write env:VAR, command:CMD, file:/PATH or store:NAME; a key itself is given with \
+             --key-stdin"
+                .to_owned(),
+        ),
     }
 }
 
@@ -54,6 +80,7 @@ pub(crate) fn file(path: &std::path::Path) -> anyhow::Result<KeyInput> {
     }
 }
 
+/// A key from standard input, typed or piped.
 pub(crate) fn read_stdin() -> anyhow::Result<KeyInput> {
     if std::io::stdin().is_terminal() {
         return prompt::hidden("Key: ").map(KeyInput::Value);
@@ -141,6 +168,25 @@ fn or_missing(place: String, is_there: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_in_short() {
+        let check = |text: &str, expected: Option<KeyInput>| {
+            assert_eq!(source(text).ok(), expected, "{text}");
+        };
+        check("env:WORK_KEY", Some(KeyInput::Env("WORK_KEY".to_owned())));
+        let command = "op read op://vault/x";
+        check(
+            "command:op read op://vault/x",
+            Some(KeyInput::Command(command.to_owned())),
+        );
+        check("file:/k", Some(KeyInput::File("/k".to_owned())));
+        check("store:work", Some(KeyInput::Store("work".to_owned())));
+        check("env:", None);
+        check("sk-123", None);
+        check("value:sk-123", None);
+        assert!(!source("sk-123").unwrap_err().contains("sk-123"));
+    }
 
     #[test]
     fn what_a_profiles_file_names_and_no_kept_key() {

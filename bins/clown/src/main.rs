@@ -10,6 +10,7 @@ mod key_args;
 mod launch;
 mod local_time;
 mod output;
+mod passphrase;
 mod places;
 mod process;
 mod prompt;

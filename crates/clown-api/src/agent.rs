@@ -28,6 +28,26 @@ pub struct Agent {
     /// How it is installed, where the manifest says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_hint: Option<String>,
+    /// Its hooks; left out if a profile can set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<AgentHooks>,
+}
+
+/// How a profile's hooks are written for an agent.
+///
+/// ```
+/// let hooks: clown_api::AgentHooks =
+///     serde_json::from_str(r#"{"form":"groups","events":["Stop"]}"#)?;
+/// assert_eq!(hooks.events, ["Stop"]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentHooks {
+    /// `groups`: by event, a list of `{"matcher"?, "hooks":[{"type":"command","command"}]}`; or
+    /// `own`: another form, which Clown does not write by itself.
+    pub form: String,
+    /// The events that the agent knows; empty if that is not known.
+    pub events: Vec<String>,
 }
 
 /// A manifest of a person's own (`agents.d`, `providers.d`) or a profile's file that cannot be used.

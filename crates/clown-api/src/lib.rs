@@ -17,7 +17,10 @@
 
 mod agent;
 mod daemon;
+mod export;
 mod history;
+mod key;
+mod plan;
 mod problem;
 mod profile;
 mod provider;
@@ -27,13 +30,17 @@ mod registry;
 pub mod routes;
 mod run;
 mod state;
+mod template;
 mod usage;
 
-pub use agent::{Agent, CatalogueProblem};
+pub use agent::{Agent, AgentHooks, CatalogueProblem};
 pub use daemon::{Counts, Daemon, DaemonFile, Shutdown};
+pub use export::{AskExport, CloneProfile, Export, ExportedKey, ReplaceFile};
 pub use history::EventPage;
+pub use key::{SetKey, StoredKey};
+pub use plan::{AskEnvironment, Environment, Plan, PlanRun, PlannedChange, PlannedFile};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
-pub use profile::{CreateProfile, KeyInput, KeyStatus, Profile, ProfileFault};
+pub use profile::{CreateProfile, KeyInput, KeyStatus, McpServer, Profile, ProfileFault};
 pub use provider::{Endpoint, Model, Placeholder, Provider};
 pub use provider_check::{AddressState, CheckProvider, FormatCheck, KeyState, ProviderCheck};
 pub use proxy::{Proxy, ProxyState};
@@ -43,6 +50,7 @@ pub use registry::{
 };
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
+pub use template::Template;
 pub use usage::{ProfileUsage, UsageTotals};
 
 use serde::{Deserialize, Serialize};

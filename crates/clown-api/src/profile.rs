@@ -27,6 +27,9 @@ pub struct Profile {
     /// The model; the provider's or the agent's default where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The model of the agent's small, fast requests; its own choice where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small_model: Option<String>,
     /// Variables that are set for the agent.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -42,6 +45,10 @@ pub struct Profile {
     /// Hooks in the agent's own form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks_config: Option<Map<String, Value>>,
+    /// Servers of the Model Context Protocol that the agent is to use, by name. Values of their
+    /// variables and headers are masked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp_servers: BTreeMap<String, McpServer>,
     /// How the profile's proxy works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_config: Option<Map<String, Value>>,
@@ -57,6 +64,46 @@ pub struct Profile {
     /// says, and something in them cannot be used, such as an agent that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<ProfileFault>,
+}
+
+/// A server of the Model Context Protocol: a program with `command`, or an address with `url`.
+///
+/// ```
+/// let server: clown_api::McpServer =
+///     serde_json::from_str(r#"{"command":"npx","args":["-y","some-server"]}"#)?;
+/// assert!(server.url.is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpServer {
+    /// The program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The program's arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// The program's variables. An answer masks their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Headers of each request to the address. An answer masks their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for McpServer {
+    // Values of variables and headers can be secrets.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("McpServer")
+            .field("command", &self.command)
+            .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a profile's key comes from, as far as it is told.
@@ -114,6 +161,8 @@ pub enum KeyInput {
     Command(String),
     /// A file that holds the key.
     File(String),
+    /// The name of a key that Clown keeps.
+    Store(String),
 }
 
 impl std::fmt::Debug for KeyInput {
@@ -123,6 +172,7 @@ impl std::fmt::Debug for KeyInput {
             Self::Env(name) => formatter.debug_tuple("Env").field(name).finish(),
             Self::Command(line) => formatter.debug_tuple("Command").field(line).finish(),
             Self::File(path) => formatter.debug_tuple("File").field(path).finish(),
+            Self::Store(name) => formatter.debug_tuple("Store").field(name).finish(),
         }
     }
 }
@@ -151,6 +201,9 @@ pub struct CreateProfile {
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The model of small, fast requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small_model: Option<String>,
     /// Variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -166,6 +219,9 @@ pub struct CreateProfile {
     /// Hooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks_config: Option<Map<String, Value>>,
+    /// Servers of the Model Context Protocol, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp_servers: BTreeMap<String, McpServer>,
     /// Proxy settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_config: Option<Map<String, Value>>,
@@ -180,11 +236,13 @@ impl CreateProfile {
             provider_id: None,
             endpoint_id: None,
             model: None,
+            small_model: None,
             env: BTreeMap::new(),
             args: Vec::new(),
             working_dir: None,
             key: None,
             hooks_config: None,
+            mcp_servers: BTreeMap::new(),
             proxy_config: None,
         }
     }

@@ -34,6 +34,12 @@ pub const REGISTRY: &str = "/api/v1/registry";
 pub const REGISTRY_SYNC: &str = "/api/v1/registry/sync";
 /// The commit that stays in use.
 pub const REGISTRY_PIN: &str = "/api/v1/registry/pin";
+/// Profiles to be carried elsewhere.
+pub const EXPORT: &str = "/api/v1/export";
+/// Templates of profiles.
+pub const TEMPLATES: &str = "/api/v1/templates";
+/// All keys that Clown keeps.
+pub const KEYS: &str = "/api/v1/keys";
 /// All runs that are known.
 pub const RUNS: &str = "/api/v1/runs";
 
@@ -45,6 +51,31 @@ pub fn profile(alias: &str) -> String {
 /// Where a run of a profile is prepared.
 pub fn profile_runs(alias: &str) -> String {
     format!("{PROFILES}/{alias}/runs")
+}
+
+/// What a run of a profile would do.
+pub fn profile_plan(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/plan")
+}
+
+/// The environment of a run of a profile.
+pub fn profile_environment(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/environment")
+}
+
+/// One stored key.
+pub fn key(name: &str) -> String {
+    format!("{KEYS}/{name}")
+}
+
+/// Where a profile is copied.
+pub fn profile_clone(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/clone")
+}
+
+/// A profile's file.
+pub fn profile_file(alias: &str) -> String {
+    format!("{PROFILES}/{alias}/file")
 }
 
 /// One agent.

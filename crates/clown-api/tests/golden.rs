@@ -23,17 +23,31 @@ fn check<T: Serialize + DeserializeOwned>(names: &[&str], seen: &mut BTreeSet<St
 fn every_shape_is_as_its_file_says() {
     use clown_api::*;
     let mut seen = BTreeSet::new();
-    check::<Profile>(&["Profile", "Profile.minimal"], &mut seen);
-    check::<CreateProfile>(&["CreateProfile", "CreateProfile.full"], &mut seen);
+    let profiles = ["Profile", "Profile.minimal", "Profile.tools"];
+    check::<Profile>(&profiles, &mut seen);
+    let creations = ["CreateProfile", "CreateProfile.full", "CreateProfile.tools"];
+    check::<CreateProfile>(&creations, &mut seen);
+    check::<PlanRun>(&["PlanRun", "PlanRun.create", "PlanRun.patch"], &mut seen);
+    check::<Plan>(&["Plan", "Plan.minimal"], &mut seen);
+    check::<AskEnvironment>(&["AskEnvironment"], &mut seen);
+    check::<Environment>(&["Environment"], &mut seen);
     let keys = [
         "KeyInput.value",
         "KeyInput.env",
         "KeyInput.command",
         "KeyInput.file",
+        "KeyInput.store",
     ];
     check::<KeyInput>(&keys, &mut seen);
+    check::<StoredKey>(&["StoredKey", "StoredKey.minimal"], &mut seen);
+    check::<SetKey>(&["SetKey", "SetKey.rotate"], &mut seen);
+    check::<CloneProfile>(&["CloneProfile"], &mut seen);
+    check::<ReplaceFile>(&["ReplaceFile"], &mut seen);
+    check::<AskExport>(&["AskExport"], &mut seen);
+    check::<Export>(&["Export", "Export.keys"], &mut seen);
+    check::<Template>(&["Template"], &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
-    check::<Agent>(&["Agent", "Agent.absent"], &mut seen);
+    check::<Agent>(&["Agent", "Agent.absent", "Agent.hooks"], &mut seen);
     check::<Provider>(&["Provider", "Provider.placeholders"], &mut seen);
     check::<CheckProvider>(&["CheckProvider", "CheckProvider.full"], &mut seen);
     check::<ProviderCheck>(&["ProviderCheck"], &mut seen);
@@ -73,6 +87,15 @@ fn secrets_do_not_show_when_printed_for_debugging() {
     let text = fs::read_to_string(format!("{FOLDER}/PreparedRun.json")).unwrap();
     let run: clown_api::PreparedRun = serde_json::from_str(&text).unwrap();
     assert!(!format!("{run:?}").contains("sonnet"));
+    let text = fs::read_to_string(format!("{FOLDER}/CreateProfile.tools.json")).unwrap();
+    let profile: clown_api::CreateProfile = serde_json::from_str(&text).unwrap();
+    assert!(!format!("{profile:?}").contains("ghp_1"));
+    let text = fs::read_to_string(format!("{FOLDER}/Environment.json")).unwrap();
+    let environment: clown_api::Environment = serde_json::from_str(&text).unwrap();
+    assert!(!format!("{environment:?}").contains("sk-1"));
+    let text = fs::read_to_string(format!("{FOLDER}/PlanRun.create.json")).unwrap();
+    let plan: clown_api::PlanRun = serde_json::from_str(&text).unwrap();
+    assert!(!format!("{plan:?}").contains("sk-1"));
 }
 
 #[test]

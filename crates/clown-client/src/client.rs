@@ -7,14 +7,15 @@ use crate::request::{Asked, encode, round_trip, without_query};
 use crate::stream::{Gap, probe};
 use bytes::Bytes;
 use clown_api::{
-    Agent, CheckProvider, CreateProfile, Daemon, ExitedRun, KeyInput, List, PinRegistry,
-    PrepareRun, PreparedRun, Profile, Provider, ProviderCheck, Registry, Run, Shutdown, StartedRun,
-    State, SyncRegistry, SyncedRegistry, routes,
+    Agent, AskEnvironment, AskExport, CheckProvider, CloneProfile, CreateProfile, Daemon,
+    Environment, ExitedRun, Export, KeyInput, List, PinRegistry, Plan, PlanRun, PrepareRun,
+    PreparedRun, Profile, Provider, ProviderCheck, Registry, ReplaceFile, Run, SetKey, Shutdown,
+    StartedRun, State, StoredKey, SyncRegistry, SyncedRegistry, Template, routes,
 };
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// How long an answer may take. Looking for agents runs programs, which is what takes longest.
@@ -147,6 +148,7 @@ impl Client {
     pub async fn create_profile(&self, request: &CreateProfile) -> Result<Profile, ClientError> {
         let trust = match request.key {
             Some(KeyInput::Value(_)) => Trust::Secret,
+            _ if !request.mcp_servers.is_empty() => Trust::Secret,
             _ => Trust::Ordinary,
         };
         self.post(routes::PROFILES.to_owned(), request, trust).await
@@ -158,12 +160,24 @@ impl Client {
     /// # Errors
     /// As [`Client::create_profile`], and `profile_not_found`.
     pub async fn update_profile(&self, alias: &str, patch: &Value) -> Result<Profile, ClientError> {
-        let trust = match patch.pointer("/key/value") {
-            Some(_) => Trust::Secret,
-            None => Trust::Ordinary,
-        };
         let path = routes::profile(&segment(alias));
-        self.exchange(Method::PATCH, path, Some(encode(patch)), trust)
+        self.exchange(Method::PATCH, path, Some(encode(patch)), trust_for(patch))
+            .await
+    }
+
+    /// As [`Client::update_profile`], refused if the profile has changed since `seen` was read.
+    ///
+    /// # Errors
+    /// As [`Client::update_profile`], and [`ClientError::Problem`] with `profile_changed`.
+    pub async fn update_profile_as_seen(
+        &self,
+        seen: &Profile,
+        patch: &Value,
+    ) -> Result<Profile, ClientError> {
+        let target = Target::new(&routes::profile(&segment(&seen.alias)))
+            .with("if_updated_at", &seen.updated_at.to_string())
+            .into_string();
+        self.exchange(Method::PATCH, target, Some(encode(patch)), trust_for(patch))
             .await
     }
 
@@ -201,6 +215,33 @@ impl Client {
             Trust::Secret,
         )
         .await
+    }
+
+    /// `POST /api/v1/profiles/{alias}/plan`: what a run would set, write and start. Nothing is
+    /// done. A new key's value is sent only to the own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with what is wrong with the profile or the change; else as any
+    /// [`ClientError`].
+    pub async fn plan_run(&self, alias: &str, request: &PlanRun) -> Result<Plan, ClientError> {
+        let members = request.create.as_ref().or(request.patch.as_ref());
+        let trust = members.map_or(Trust::Ordinary, trust_of);
+        self.post(routes::profile_plan(&segment(alias)), request, trust)
+            .await
+    }
+
+    /// `POST /api/v1/profiles/{alias}/environment`: the environment of a run, with the key, so it
+    /// is asked only of the own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// As [`Client::prepare_run`].
+    pub async fn environment(
+        &self,
+        alias: &str,
+        request: AskEnvironment,
+    ) -> Result<Environment, ClientError> {
+        let path = routes::profile_environment(&segment(alias));
+        self.post(path, &request, Trust::Secret).await
     }
 
     /// `POST /api/v1/runs/{id}/started`. Reporting the same again does no harm.
@@ -345,6 +386,112 @@ impl Client {
             .await
     }
 
+    /// `PUT /api/v1/profiles/{alias}`: makes it be what these members say and nothing else.
+    ///
+    /// # Errors
+    /// As [`Client::update_profile`].
+    pub async fn replace_profile(
+        &self,
+        alias: &str,
+        members: &Map<String, Value>,
+    ) -> Result<Profile, ClientError> {
+        let path = routes::profile(&segment(alias));
+        let trust = trust_of(members);
+        self.exchange(Method::PUT, path, Some(encode(members)), trust)
+            .await
+    }
+
+    /// `POST /api/v1/profiles` with members as an export has them, the alias among them.
+    ///
+    /// # Errors
+    /// As [`Client::create_profile`].
+    pub async fn create_profile_of(
+        &self,
+        members: &Map<String, Value>,
+    ) -> Result<Profile, ClientError> {
+        let trust = trust_of(members);
+        self.post(routes::PROFILES.to_owned(), members, trust).await
+    }
+
+    /// `POST /api/v1/profiles/{alias}/clone`: another profile with the same members.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_exists`; else as any [`ClientError`].
+    pub async fn clone_profile(
+        &self,
+        alias: &str,
+        request: &CloneProfile,
+    ) -> Result<Profile, ClientError> {
+        let path = routes::profile_clone(&segment(alias));
+        self.post(path, request, Trust::Ordinary).await
+    }
+
+    /// `PUT /api/v1/profiles/{alias}/file`: an edited text in place of the one that was edited.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with what is wrong with the text, or `profile_changed`; else as any
+    /// [`ClientError`].
+    pub async fn replace_profile_file(
+        &self,
+        alias: &str,
+        request: &ReplaceFile,
+    ) -> Result<Profile, ClientError> {
+        let path = routes::profile_file(&segment(alias));
+        self.exchange(Method::PUT, path, Some(encode(request)), Trust::Secret)
+            .await
+    }
+
+    /// `POST /api/v1/export`: profiles to be carried elsewhere, with their keys if asked for.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn export(&self, request: &AskExport) -> Result<Export, ClientError> {
+        self.post(routes::EXPORT.to_owned(), request, Trust::Secret)
+            .await
+    }
+
+    /// `GET /api/v1/templates`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn templates(&self) -> Result<Vec<Template>, ClientError> {
+        self.list(routes::TEMPLATES).await
+    }
+
+    /// `GET /api/v1/keys`: the keys that Clown keeps, without their values.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, ClientError> {
+        self.list(routes::KEYS).await
+    }
+
+    /// `PUT /api/v1/keys/{name}`: stores a key, or gives it another value. It is sent only to the
+    /// own user's daemon on this machine.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `key_of_other_provider`, or `provider_missing` for a new key
+    /// without one; else as any [`ClientError`].
+    pub async fn set_key(&self, name: &str, request: &SetKey) -> Result<StoredKey, ClientError> {
+        let path = routes::key(&segment(name));
+        self.exchange(Method::PUT, path, Some(encode(request)), Trust::Secret)
+            .await
+    }
+
+    /// `DELETE /api/v1/keys/{name}`; with `force` also while profiles refer to it.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `key_not_found` or `key_in_use`; else as any [`ClientError`].
+    pub async fn delete_key(&self, name: &str, force: bool) -> Result<(), ClientError> {
+        let mut target = Target::new(&routes::key(&segment(name)));
+        if force {
+            target = target.with("force", "true");
+        }
+        self.send(Method::DELETE, target.into_string(), None, Trust::Ordinary)
+            .await
+            .map(drop)
+    }
+
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
         self.get::<List<T>>(path.to_owned())
             .await
@@ -405,5 +552,19 @@ impl Client {
                     limit: self.limit,
                 })
             })
+    }
+}
+
+fn trust_for(patch: &Value) -> Trust {
+    patch.as_object().map_or(Trust::Ordinary, trust_of)
+}
+
+/// What holds a key, or tokens of MCP servers, goes to the own user's daemon only.
+fn trust_of(members: &Map<String, Value>) -> Trust {
+    let key = members.get("key").and_then(|key| key.get("value"));
+    if key.is_some() || members.get("mcp_servers").is_some_and(Value::is_object) {
+        Trust::Secret
+    } else {
+        Trust::Ordinary
     }
 }

@@ -3,11 +3,13 @@
 use crate::agents::{AgentSettings, AgentStatus, Agents};
 use crate::fetch::Fetch;
 use crate::journal::{self, Retention};
-use crate::keys::{Environment, KeyError, KeyResolver, KeyStore, Secret};
-use crate::launch::{self, LaunchError, LaunchInput, MergeError};
+use crate::keys::{Environment, KeyError, KeyResolver, KeySource, KeyStore, Secret};
+use crate::launch::{self, LaunchError, LaunchInput, LaunchPlan, MergeError};
 use crate::manifests::Manifests;
 use crate::process::{self, ProcessIdentity};
-use crate::profiles::{Profile, ProfileError, Profiles, Published, Watching};
+use crate::profiles::{
+    Definition, Profile, ProfileError, Profiles, Published, StoredKey, Watching,
+};
 use crate::proxies::{Proxies, Proxy};
 use crate::registry::{
     Registry, RegistryError, RegistrySettings, RegistryStatus, SyncRequest, Synced,
@@ -15,8 +17,10 @@ use crate::registry::{
 use crate::rules::Catalogue;
 use crate::runs::{PrepareInput, PreparedRun, Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
+use crate::templates::{self, TemplateManifest};
 use crate::usage::{Total, Usage};
 use crate::{Alias, Seq, agents, files, providers, proxies, usage};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -56,6 +60,8 @@ pub struct Core {
     pub registry: Arc<Registry>,
     /// Manifests of agents and providers.
     pub catalogue: Arc<Catalogue>,
+    /// Templates of profiles.
+    pub templates: Manifests<TemplateManifest>,
     /// Which agents there are.
     pub agents: Arc<Agents>,
     /// Profiles.
@@ -233,13 +239,14 @@ impl Core {
         })?;
         files::sweep(&settings.state_dir);
         // Not in `runs`: the command line writes there, whether a daemon runs or not.
-        for folder in ["secrets", "keyring"] {
+        for folder in ["secrets", "keyring", "keys"] {
             files::sweep(&settings.state_dir.join(folder));
         }
         let database = settings.state_dir.join("clown.db");
         let store = Arc::new(Store::open(&database, &settings.store)?);
         let keys = Arc::new(KeyStore::open(&settings.state_dir, settings.keyring)?);
         let agents_dir = settings.config_dir.join("agents.d");
+        let templates_dir = settings.config_dir.join("templates.d");
         let providers_dir = settings.config_dir.join("providers.d");
         let registry = Arc::new(Registry::open(
             Arc::clone(&store),
@@ -289,6 +296,7 @@ impl Core {
             keys,
             registry,
             catalogue,
+            templates: Manifests::new(templates_dir, templates::load),
             agents,
             profiles,
             runs,
@@ -371,18 +379,31 @@ impl Core {
         request: &RunRequest,
     ) -> Result<PreparedRun, PrepareError> {
         let caller = ProcessIdentity::of(request.cli_pid);
+        self.with_key(alias, caller, |profile, key| {
+            self.prepare(profile, request, key)
+        })
+    }
+
+    /// Calls `work` with a profile that can run and its key, while nothing else can change or
+    /// delete it.
+    pub(crate) fn with_key<T>(
+        &self,
+        alias: &Alias,
+        caller: Option<ProcessIdentity>,
+        mut work: impl FnMut(&Published, Option<&str>) -> Result<T, PrepareError>,
+    ) -> Result<T, PrepareError> {
         for _ in 0..MAX_TRIES {
             let profile = self.profiles.runnable(alias)?;
             // Outside the profile's lock: a command that prints the key may take its time.
             let key = self.key_of(&profile, caller)?;
-            let run = self.profiles.with_runnable(alias, |now| {
+            let done = self.profiles.with_runnable(alias, |now| {
                 if now.definition != profile.definition {
                     return Ok(None);
                 }
-                self.prepare(now, request, key.as_ref()).map(Some)
+                work(now, key.as_ref().map(Secret::expose)).map(Some)
             })?;
-            if let Some(run) = run {
-                return Ok(run);
+            if let Some(done) = done {
+                return Ok(done);
             }
         }
         Err(ProfileError::Changing(alias.clone()).into())
@@ -398,6 +419,11 @@ impl Core {
             Some(source) if !provider.is_own_login() => source,
             _ => return Ok(None),
         };
+        if let KeySource::Store(name) = source {
+            self.keys.check_provider(name, provider.id.as_str())?;
+            // Keys of earlier versions belong to whoever uses them first.
+            self.keys.bind(name, provider.id.as_str())?;
+        }
         let _slot = Slot::take(&self.key_look_ups, MAX_KEY_LOOK_UPS).ok_or(PrepareError::Busy)?;
         let resolver = KeyResolver {
             store: &self.keys,
@@ -411,59 +437,13 @@ impl Core {
         &self,
         profile: &Published,
         request: &RunRequest,
-        key: Option<&Secret>,
+        key: Option<&str>,
     ) -> Result<PreparedRun, PrepareError> {
         let definition = &profile.definition;
         let alias = &profile.alias;
-        let (agent, provider) = self.catalogue.of(definition)?;
-        let program =
-            agents::program(&agent, &request.path).ok_or_else(|| PrepareError::NotInstalled {
-                agent: agent.id.as_str().to_owned(),
-                name: agent.name.clone(),
-                binaries: agent
-                    .binaries
-                    .iter()
-                    .map(|binary| binary.as_str().to_owned())
-                    .collect(),
-                install: agent.install.clone(),
-            })?;
-        let working_dir = match &definition.working_dir {
-            Some(folder) => request.cwd.join(folder),
-            None => request.cwd.clone(),
-        };
-        if !working_dir.is_dir() {
-            return Err(PrepareError::NoWorkingFolder {
-                alias: alias.clone(),
-                path: working_dir,
-            });
-        }
-        let args: Vec<String> = definition
-            .args
-            .iter()
-            .chain(&request.args)
-            .cloned()
-            .collect();
-        let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
-        let caller = ProcessIdentity::of(request.cli_pid);
-        let caller_names = caller.as_ref().and_then(process::variable_names_of);
-        let plan = launch::plan(
-            &agent,
-            &provider,
-            &LaunchInput {
-                alias: alias.as_str(),
-                home: &self.profiles.home(alias),
-                endpoint_id: definition.endpoint_id.as_deref(),
-                model: definition.model.as_deref(),
-                small_model: None,
-                key: key.map(Secret::expose),
-                env: &definition.env,
-                args: &args,
-                hooks_config: definition.hooks_config.as_ref(),
-                mcp_servers: &BTreeMap::new(),
-                caller_names: caller_names.as_deref(),
-                providers: &providers,
-            },
-        )?;
+        let program = self.program(definition, request)?;
+        let working_dir = working_dir(alias, definition, request)?;
+        let plan = self.launch_plan(alias, definition, request, key)?;
         launch::apply(&plan)?;
         Ok(self.runs.prepare(PrepareInput {
             alias: alias.clone(),
@@ -473,6 +453,91 @@ impl Core {
             env: plan.env,
             working_dir,
         })?)
+    }
+
+    /// The agent's program on the caller's `PATH`.
+    pub(crate) fn program(
+        &self,
+        definition: &Definition,
+        request: &RunRequest,
+    ) -> Result<PathBuf, PrepareError> {
+        let (agent, _) = self.catalogue.of(definition)?;
+        agents::program(&agent, &request.path).ok_or_else(|| PrepareError::NotInstalled {
+            agent: agent.id.as_str().to_owned(),
+            name: agent.name.clone(),
+            binaries: agent
+                .binaries
+                .iter()
+                .map(|binary| binary.as_str().to_owned())
+                .collect(),
+            install: agent.install.clone(),
+        })
+    }
+
+    /// What the agent's environment and files have to be.
+    pub(crate) fn launch_plan(
+        &self,
+        alias: &Alias,
+        definition: &Definition,
+        request: &RunRequest,
+        key: Option<&str>,
+    ) -> Result<LaunchPlan, PrepareError> {
+        let (agent, provider) = self.catalogue.of(definition)?;
+        let args: Vec<String> = definition
+            .args
+            .iter()
+            .chain(&request.args)
+            .cloned()
+            .collect();
+        let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
+        let mcp_servers: BTreeMap<_, _> = definition
+            .mcp_servers
+            .iter()
+            .map(|(name, server)| (name.clone(), server.server()))
+            .collect();
+        let caller = ProcessIdentity::of(request.cli_pid);
+        let caller_names = caller.as_ref().and_then(process::variable_names_of);
+        Ok(launch::plan(
+            &agent,
+            &provider,
+            &LaunchInput {
+                alias: alias.as_str(),
+                home: &self.profiles.home(alias),
+                endpoint_id: definition.endpoint_id.as_deref(),
+                model: definition.model.as_deref(),
+                small_model: definition.small_model.as_deref(),
+                key,
+                env: &definition.env,
+                args: &args,
+                hooks_config: definition.hooks_config.as_ref(),
+                mcp_servers: &mcp_servers,
+                caller_names: caller_names.as_deref(),
+                providers: &providers,
+            },
+        )?)
+    }
+
+    /// Makes a profile from the members of a request, over those of a template if it names one.
+    pub fn create_profile(
+        &self,
+        alias: &Alias,
+        members: Map<String, Value>,
+    ) -> Result<Profile, ProfileError> {
+        let members = templates::fill_in(&self.templates.current(), members)?;
+        self.profiles.create(alias, members)
+    }
+
+    /// Stores a key for a provider under a name, or gives the one of that name another value.
+    pub fn set_stored_key(
+        &self,
+        name: &Alias,
+        provider_id: Option<&str>,
+        secret: &Secret,
+    ) -> Result<StoredKey, ProfileError> {
+        if let Some(id) = provider_id {
+            self.catalogue.check_takes_key(id)?;
+        }
+        self.profiles.set_stored_key(name, provider_id, secret)
     }
 
     /// Trims one step of what the journal no longer keeps; true when there is more.
@@ -486,10 +551,29 @@ impl Core {
     }
 }
 
+/// Where the agent starts.
+pub(crate) fn working_dir(
+    alias: &Alias,
+    definition: &Definition,
+    request: &RunRequest,
+) -> Result<PathBuf, PrepareError> {
+    let path = match &definition.working_dir {
+        Some(folder) => request.cwd.join(folder),
+        None => request.cwd.clone(),
+    };
+    if path.is_dir() {
+        return Ok(path);
+    }
+    Err(PrepareError::NoWorkingFolder {
+        alias: alias.clone(),
+        path,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 

@@ -24,6 +24,8 @@ mod rules;
 pub mod runs;
 mod seq;
 pub mod store;
+pub mod templates;
+mod trial;
 pub mod usage;
 
 pub use alias::{Alias, InvalidAlias};
@@ -33,3 +35,4 @@ pub use composition::{
 pub use provider_check::{CheckError, CheckKey, CheckRequest, ProviderCheck};
 pub use rules::Catalogue;
 pub use seq::Seq;
+pub use trial::{PlannedChange, PlannedFile, RunPlan, shown_member};

@@ -111,7 +111,7 @@ impl Core {
         let named = named.or_else(|| definition.and_then(|it| it.endpoint_id.as_deref()));
         let endpoints = endpoints(&provider, named, request.all_endpoints)?;
         let _slot = Slot::take(&self.checks, MAX_CHECKS).ok_or(CheckError::Busy)?;
-        let key = self.key_to_check(profile.as_ref(), request)?;
+        let key = self.key_to_check(&provider, profile.as_ref(), request)?;
         let mut variables = definition.map(|it| it.env.clone()).unwrap_or_default();
         variables.extend(request.env.clone());
         Ok(ProviderCheck {
@@ -160,9 +160,14 @@ impl Core {
 
     fn key_to_check(
         &self,
+        provider: &ProviderManifest,
         profile: Option<&Published>,
         request: &CheckRequest,
     ) -> Result<Option<Secret>, CheckError> {
+        let is_for_this = |source: &KeySource| match source {
+            KeySource::Store(name) => self.keys.check_provider(name, provider.id.as_str()),
+            _ => Ok(()),
+        };
         let caller = request.cli_pid.and_then(ProcessIdentity::of);
         let resolver = |caller| KeyResolver {
             store: &self.keys,
@@ -175,11 +180,15 @@ impl Core {
                 Some(flaw) => Err(CheckError::Key(flaw.to_owned())),
             },
             (Some(CheckKey::Source(source)), _) => {
+                is_for_this(source)?;
                 let key = resolver(caller).resolve_alone(source);
                 key.map(Some).map_err(CheckError::Key)
             }
             (None, Some(profile)) => match &profile.definition.key {
-                Some(source) => Ok(Some(resolver(caller).resolve(&profile.alias, source)?)),
+                Some(source) => {
+                    is_for_this(source)?;
+                    Ok(Some(resolver(caller).resolve(&profile.alias, source)?))
+                }
                 None => Ok(None),
             },
             (None, None) => Ok(None),

@@ -3,7 +3,7 @@
 use crate::agents::AgentManifest;
 use crate::launch::{self, LaunchError};
 use crate::manifests::Manifests;
-use crate::profiles::{Definition, ProfileError, Rules};
+use crate::profiles::{Definition, McpDefinition, ProfileError, Rules};
 use crate::providers::{Catalog, ProviderManifest};
 use std::sync::Arc;
 
@@ -46,6 +46,25 @@ impl Catalogue {
     }
 }
 
+impl Catalogue {
+    /// Refuses a provider that there is not, or that wants no key.
+    pub fn check_takes_key(&self, provider_id: &str) -> Result<(), ProfileError> {
+        let providers = self.providers.current();
+        let Some(provider) = providers.get(provider_id) else {
+            return Err(unknown("provider", provider_id, &providers, |manifest| {
+                manifest.id.as_str()
+            }));
+        };
+        if provider.key.is_none() {
+            return Err(ProfileError::Invalid {
+                member: "provider_id".to_owned(),
+                message: format!("{} takes no key", provider.name),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Rules for Catalogue {
     fn fixed(&self) -> Arc<dyn Rules> {
         Arc::new(Self {
@@ -77,6 +96,7 @@ impl Rules for Catalogue {
             });
         }
         let agents: Vec<_> = self.agents.current().all().cloned().collect();
+        check_mcp(definition, &agent)?;
         let providers: Vec<_> = self.providers.current().all().cloned().collect();
         launch::check(
             &agent,
@@ -105,6 +125,31 @@ impl Rules for Catalogue {
         };
         model.unwrap_or_else(|| AGENTS_CHOICE.to_owned())
     }
+}
+
+fn check_mcp(definition: &Definition, agent: &AgentManifest) -> Result<(), ProfileError> {
+    let invalid = |member: String, message: String| Err(ProfileError::Invalid { member, message });
+    if definition.mcp_servers.is_empty() {
+        return Ok(());
+    }
+    let Some(file) = &agent.mcp else {
+        let message = format!(
+            "{} takes no MCP servers that Clown could set: leave it out",
+            agent.name
+        );
+        return invalid("mcp_servers".to_owned(), message);
+    };
+    for (name, server) in &definition.mcp_servers {
+        let (is_taken, kind) = match server {
+            McpDefinition::Command { .. } => (file.stdio.is_some(), "command"),
+            McpDefinition::Url { .. } => (file.http.is_some(), "url"),
+        };
+        if !is_taken {
+            let message = format!("{} takes no MCP servers with `{kind}`", agent.name);
+            return invalid(format!("mcp_servers.{name}"), message);
+        }
+    }
+    Ok(())
 }
 
 fn unknown<M: crate::providers::Manifest>(

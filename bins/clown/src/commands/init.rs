@@ -294,6 +294,7 @@ mod tests {
             binary_path: None,
             profiles: Vec::new(),
             install_hint: Some(format!("install {id}")),
+            hooks: None,
         }
     }
 

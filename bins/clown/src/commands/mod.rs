@@ -4,11 +4,17 @@ pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod hooks;
 pub(crate) mod init;
+pub(crate) mod keys;
+pub(crate) mod mcp;
+mod plan;
 pub(crate) mod profiles;
 pub(crate) mod providers;
 pub(crate) mod registry;
 pub(crate) mod run;
+mod shell;
+pub(crate) mod shims;
 pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
@@ -29,6 +35,10 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DemoAgent(args) => return demo::agent::run(&args),
         Command::Init(args) => init::init(&context()?, args).await,
         Command::Profiles(command) => profiles::dispatch(&context()?, command).await,
+        Command::Hooks(command) => hooks::dispatch(&context()?, command).await,
+        Command::Keys(command) => keys::dispatch(&context()?, command).await,
+        Command::Shims(command) => shims::dispatch(&context()?, command).await,
+        Command::Mcp(command) => mcp::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => return providers::dispatch(&context()?, command).await,
         Command::Registry(command) => registry::dispatch(&context()?, command).await,

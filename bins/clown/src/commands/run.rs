@@ -1,4 +1,6 @@
+use super::plan;
 use crate::context::Context;
+use crate::failure::FAILED;
 use crate::output::note;
 use crate::process::{self, ExitRecord, Forwarding, Gated, NotLetGo, Terminal};
 use anyhow::Context as _;
@@ -19,6 +21,9 @@ pub(crate) struct RunArgs {
     /// The profile
     #[arg(value_parser = crate::cli::alias)]
     pub(crate) alias: String,
+    /// Show what would be set, written and started, with secrets masked, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Arguments for the agent, behind the profile's own
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<OsString>,
@@ -36,11 +41,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs the profile's agent in this terminal and folder. The exit code is the agent's.
 pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<ExitCode> {
+    if args.dry_run {
+        return dry_run(context, &args).await;
+    }
     let request = PrepareRun {
         // The agent's arguments stay here, to be put behind the profile's: they may be long, or be
         // no text, or hold what nobody else has to know.
         args: Vec::new(),
-        cwd: here()?,
+        cwd: plan::here()?,
         path: std::env::var_os("PATH")
             .unwrap_or_default()
             .to_string_lossy()
@@ -87,6 +95,25 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<Exit
     Ok(report.exited(code, &record).await)
 }
 
+/// Shows the run. The exit code is 1 if it could not start.
+async fn dry_run(context: &Context, args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let client = context.daemon().await?;
+    let mut plan = client.plan_run(&args.alias, &plan::request()?).await?;
+    // The run's own stay here, as they do in a run.
+    let own = args
+        .args
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned());
+    plan.args.extend(own);
+    plan::show(context, &plan)?;
+    let can_start = plan.problems.is_empty();
+    Ok(if can_start {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    })
+}
+
 /// Asks for the run. When the daemon goes away meanwhile it is asked again, since what was prepared
 /// and never started is nothing to anybody.
 async fn prepare(
@@ -112,14 +139,6 @@ fn has_gone(error: &ClientError) -> bool {
     matches!(error, ClientError::Broken { .. })
         || error.is_not_reachable()
         || error.code() == Some("stopping")
-}
-
-fn here() -> anyhow::Result<String> {
-    let folder = std::env::current_dir().context("cannot tell the current folder; is it gone?")?;
-    let text = folder.into_os_string().into_string();
-    text.map_err(|folder| {
-        anyhow::anyhow!("the current folder {} is not UTF-8 text", folder.display())
-    })
 }
 
 fn command(prepared: &PreparedRun, args: &[OsString], here: &str) -> Command {

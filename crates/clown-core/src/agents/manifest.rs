@@ -107,6 +107,23 @@ pub struct HooksFile {
     pub kind: FileKind,
     /// The member that holds the hooks.
     pub member: String,
+    /// How one hook is written.
+    #[serde(default)]
+    pub form: HooksForm,
+    /// The events that it knows; empty if that is not known.
+    #[serde(default)]
+    pub events: Vec<String>,
+}
+
+/// How an agent's hooks are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HooksForm {
+    /// By event, a list of groups `{ matcher, hooks = [{ type = "command", command }] }`.
+    #[default]
+    Groups,
+    /// Otherwise: people write them themselves.
+    Own,
 }
 
 /// How a configuration file is written.

@@ -16,8 +16,8 @@ mod watch;
 
 pub use find::{Fingerprint, Found, find, program};
 pub use manifest::{
-    AgentManifest, Binaries, BinaryName, ConfigFile, FileKind, HooksFile, MemberPath, MemberValue,
-    Pattern, RelativePath, VariableName, VersionCommand,
+    AgentManifest, Binaries, BinaryName, ConfigFile, FileKind, HooksFile, HooksForm, MemberPath,
+    MemberValue, Pattern, RelativePath, VariableName, VersionCommand,
 };
 pub(crate) use mcp::McpValues;
 pub use mcp::{McpFile, McpTemplate};

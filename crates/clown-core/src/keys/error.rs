@@ -82,6 +82,46 @@ pub enum KeyError {
         /// What is wrong with it.
         flaw: &'static str,
     },
+    /// The key is another provider's.
+    #[error(
+        "the stored key {name} belongs to the provider {owner} and is not given to {wanted}: use another key, or none"
+    )]
+    OtherProvider {
+        /// The key's name.
+        name: Alias,
+        /// Its provider.
+        owner: String,
+        /// The provider of who asks.
+        wanted: String,
+    },
+    /// There is no such key.
+    #[error("there is no stored key \"{0}\": `clown keys list` shows those that exist")]
+    NotFound(Alias),
+    /// A new key needs a provider.
+    #[error("the key {0} is a new one: say which provider it is for")]
+    ProviderMissing(Alias),
+    /// Another key has the name.
+    #[error(
+        "a stored key has the name \"{name}\" already{}: change that with `clown keys rotate {name}`, or refer to it with `--key store:{name}`",
+        used_by(profiles)
+    )]
+    Taken {
+        /// The key's name.
+        name: Alias,
+        /// Profiles that use it.
+        profiles: Vec<Alias>,
+    },
+    /// Profiles use it.
+    #[error(
+        "the stored key {name} is in use{}: give them another key first, or force it",
+        used_by(profiles)
+    )]
+    InUse {
+        /// The key's name.
+        name: Alias,
+        /// Profiles that use it.
+        profiles: Vec<Alias>,
+    },
     /// The keyring holds the key and does not give it.
     #[error(
         "the key {name} is in the system's keyring, which does not give it ({reason}): unlock the keyring and try again, or store the key anew"
@@ -100,4 +140,12 @@ pub enum KeyError {
         /// Why.
         source: io::Error,
     },
+}
+
+fn used_by(profiles: &[Alias]) -> String {
+    let names: Vec<&str> = profiles.iter().map(Alias::as_str).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", by {}", names.join(", ")),
+    }
 }

@@ -6,12 +6,14 @@
 mod command;
 mod error;
 mod keyring;
+mod label;
 mod resolve;
 mod secret;
 mod source;
 mod store;
 
 pub use error::KeyError;
+pub use label::KeyLabel;
 pub use resolve::{Environment, KeyResolver};
 pub use secret::Secret;
 pub use source::{InvalidKeySource, KeySource};

@@ -1,5 +1,6 @@
 use super::keyring::Keyring;
-use super::{KeyError, Secret};
+use super::label::{Labels, names_in};
+use super::{KeyError, KeyLabel, Secret};
 use crate::Alias;
 use crate::files::write_atomically;
 use std::fs::{self, DirBuilder};
@@ -17,6 +18,7 @@ pub struct KeyStore {
     keyring: Option<Keyring>,
     secrets: PathBuf,
     notes: PathBuf,
+    labels: Labels,
 }
 
 /// Where a key is kept.
@@ -40,6 +42,7 @@ impl KeyStore {
             keyring: use_keyring.then(|| Keyring::new(&state_dir)),
             secrets: state_dir.join("secrets"),
             notes: state_dir.join("keyring"),
+            labels: Labels::new(state_dir.join("keys")),
         })
     }
 
@@ -89,8 +92,56 @@ impl KeyStore {
         }
     }
 
+    /// What is known of a key besides its value.
+    pub fn label(&self, name: &Alias) -> Result<KeyLabel, KeyError> {
+        self.labels.read(name)
+    }
+
+    /// Notes what is known of a key.
+    pub fn set_label(&self, name: &Alias, label: &KeyLabel) -> Result<(), KeyError> {
+        self.labels.write(name, label)
+    }
+
+    /// Refuses a stored key to a profile of another provider than its own. One that belongs to none
+    /// yet is for anybody.
+    pub fn check_provider(&self, name: &Alias, provider_id: &str) -> Result<(), KeyError> {
+        match self.label(name)?.provider_id {
+            Some(owner) if owner != provider_id => Err(KeyError::OtherProvider {
+                name: name.clone(),
+                owner,
+                wanted: provider_id.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// From now on a stored key that belongs to no provider is this one's.
+    pub fn bind(&self, name: &Alias, provider_id: &str) -> Result<(), KeyError> {
+        let mut label = self.label(name)?;
+        if label.provider_id.is_some() || self.status(name)?.is_none() {
+            return Ok(());
+        }
+        label.provider_id = Some(provider_id.to_owned());
+        self.set_label(name, &label)
+    }
+
+    /// The names of all stored keys, in order.
+    pub fn names(&self) -> Result<Vec<Alias>, KeyError> {
+        let mut names = names_in(&self.secrets)?;
+        names.extend(names_in(&self.notes)?);
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
     /// Forgets a key. False when there was none.
     pub fn delete(&self, name: &Alias) -> Result<bool, KeyError> {
+        let was_there = self.delete_value(name)?;
+        self.labels.remove(name)?;
+        Ok(was_there)
+    }
+
+    fn delete_value(&self, name: &Alias) -> Result<bool, KeyError> {
         let file = remove(&self.secrets.join(name.as_str()))?;
         let note = self.notes.join(name.as_str());
         if !exists(&note)? {

@@ -4,6 +4,7 @@ use super::{FileMerge, LaunchPlan, Member, MergeError, Wanted};
 use crate::agents::FileKind;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -20,26 +21,98 @@ pub fn apply(plan: &LaunchPlan) -> Result<(), MergeError> {
     for folder in &plan.folders {
         make_folder(&plan.home.join(folder))?;
     }
-    let old = Record::read(&plan.home).map_err(|source| MergeError::Read {
-        path: Record::path(&plan.home),
-        source,
-    })?;
+    let old = read_record(&plan.home)?;
     let mut new = Record::default();
     let mut changed = Vec::new();
-    let paths: BTreeSet<&String> = plan.files.keys().chain(old.files.keys()).collect();
-    for path in paths {
-        let file = File {
-            path: plan.home.join(path),
-            wanted: plan.files.get(path),
-            old: old.files.get(path),
-        };
-        let (text, record) = file.work_out()?;
-        changed.extend(text.map(|text| (file.path, text)));
-        if let Some(record) = record {
-            new.files.insert(path.clone(), record);
+    for file in files_of(plan, &old) {
+        let worked_out = file.work_out()?;
+        if worked_out.before.as_ref() != worked_out.after.as_ref() {
+            changed.extend(worked_out.after.map(|text| (file.path, text)));
+        }
+        if let Some(record) = worked_out.record {
+            new.files.insert(file.name.clone(), record);
         }
     }
     write(&plan.home, &old, &new, &changed)
+}
+
+/// A file that [`apply`] would write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileChange {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether there is none yet.
+    pub is_new: bool,
+    /// What would change in it.
+    pub members: Vec<MemberChange>,
+}
+
+/// What would change at one place of a file.
+#[derive(Clone, PartialEq)]
+pub struct MemberChange {
+    /// The names on the way to it.
+    pub at: Vec<String>,
+    /// What stands there; None if nothing does.
+    pub before: Option<Value>,
+    /// What would stand there; None if it would be taken out.
+    pub after: Option<Value>,
+    /// Whether neither is to be shown to anybody.
+    pub secret: bool,
+}
+
+/// The place only: what stands there can be a secret.
+impl fmt::Debug for MemberChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MemberChange")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`apply`] would write, file by file. Writes nothing, and fails where that would fail for
+/// what stands in a file.
+pub fn preview(plan: &LaunchPlan) -> Result<Vec<FileChange>, MergeError> {
+    let old = read_record(&plan.home)?;
+    let mut changes = Vec::new();
+    for file in files_of(plan, &old) {
+        let worked_out = file.work_out()?;
+        let Some(after) = worked_out.after else {
+            continue;
+        };
+        if worked_out.before.as_ref() == Some(&after) {
+            continue;
+        }
+        let is_new = worked_out.before.is_none();
+        let before = worked_out.before.unwrap_or_default();
+        changes.push(FileChange {
+            members: file.member_changes(&before, &after)?,
+            path: file.path,
+            is_new,
+        });
+    }
+    Ok(changes)
+}
+
+fn read_record(home: &Path) -> Result<Record, MergeError> {
+    Record::read(home).map_err(|source| MergeError::Read {
+        path: Record::path(home),
+        source,
+    })
+}
+
+/// Those that the plan wants something in, and those that an earlier plan did.
+fn files_of<'a>(plan: &'a LaunchPlan, old: &'a Record) -> Vec<File<'a>> {
+    let names: BTreeSet<&String> = plan.files.keys().chain(old.files.keys()).collect();
+    names
+        .into_iter()
+        .map(|name| File {
+            name,
+            path: plan.home.join(name),
+            wanted: plan.files.get(name),
+            old: old.files.get(name),
+        })
+        .collect()
 }
 
 /// The record is written before the files too: after a crash in between it knows of more than
@@ -87,28 +160,46 @@ fn make_folder(path: &Path) -> Result<(), MergeError> {
 }
 
 struct File<'a> {
+    /// Its path below the home.
+    name: &'a String,
     path: PathBuf,
     wanted: Option<&'a FileMerge>,
     old: Option<&'a FileRecord>,
 }
 
+/// What is to become of a file.
+#[derive(Default)]
+struct WorkedOut {
+    /// Its text; None if it is not there.
+    before: Option<String>,
+    /// The text that it is to have; None if it is not to be there.
+    after: Option<String>,
+    /// None if there is nothing to record of it.
+    record: Option<FileRecord>,
+}
+
 impl File<'_> {
-    /// The new text, if it is another one, and the new record, if there is anything to record.
-    fn work_out(&self) -> Result<(Option<String>, Option<FileRecord>), MergeError> {
+    fn kind(&self) -> Option<FileKind> {
+        match (self.wanted, self.old) {
+            (Some(wanted), _) => Some(wanted.kind),
+            (None, Some(old)) => Some(FileKind::from(old.kind)),
+            (None, None) => None,
+        }
+    }
+
+    fn work_out(&self) -> Result<WorkedOut, MergeError> {
         let wanted = self.wanted.map_or(&[][..], |wanted| &wanted.members);
         let old = self.old.map_or(&[][..], |old| &old.members);
-        let kind = match (self.wanted, self.old) {
-            (Some(wanted), _) => wanted.kind,
-            (None, Some(old)) => FileKind::from(old.kind),
-            (None, None) => return Ok((None, None)),
+        let Some(kind) = self.kind() else {
+            return Ok(WorkedOut::default());
         };
-        let text = self.read()?;
-        if text.is_none() && wanted.is_empty() {
-            return Ok((None, None));
+        let before = self.read()?;
+        if before.is_none() && wanted.is_empty() {
+            return Ok(WorkedOut::default());
         }
-        let text = text.unwrap_or_default();
+        let text = before.as_deref().unwrap_or_default();
         let mut document =
-            Document::parse(kind, &text).map_err(|malformed| self.malformed(malformed))?;
+            Document::parse(kind, text).map_err(|malformed| self.malformed(malformed))?;
         take_out(&mut document, old, wanted);
         let mut members = Vec::new();
         for member in wanted {
@@ -120,10 +211,43 @@ impl File<'_> {
             kind: kind.into(),
             members,
         };
-        Ok((
-            (rendered != text).then_some(rendered),
-            (!record.members.is_empty()).then_some(record),
-        ))
+        Ok(WorkedOut {
+            // A file that would be made to say nothing is not made.
+            after: (before.is_some() || !rendered.is_empty()).then_some(rendered),
+            before,
+            record: (!record.members.is_empty()).then_some(record),
+        })
+    }
+
+    /// The places of which the plan or an earlier one knows, and that differ.
+    fn member_changes(&self, before: &str, after: &str) -> Result<Vec<MemberChange>, MergeError> {
+        let Some(kind) = self.kind() else {
+            return Ok(Vec::new());
+        };
+        let parse = |text| Document::parse(kind, text).map_err(|error| self.malformed(error));
+        let (before, after) = (parse(before)?, parse(after)?);
+        let wanted = self.wanted.into_iter().flat_map(|wanted| &wanted.members);
+        let old = self.old.into_iter().flat_map(|old| &old.members);
+        let mut places: Vec<(&[String], bool)> = Vec::new();
+        for (at, secret) in wanted
+            .map(|member| (&*member.at, member.secret))
+            .chain(old.map(|written| (&*written.at, written.secret)))
+        {
+            match places.iter_mut().find(|(known, _)| *known == at) {
+                Some((_, is_secret)) => *is_secret |= secret,
+                None => places.push((at, secret)),
+            }
+        }
+        let changes = places.into_iter().filter_map(|(at, secret)| {
+            let (before, after) = (before.get(at), after.get(at));
+            (before != after).then(|| MemberChange {
+                at: at.to_vec(),
+                before,
+                after,
+                secret,
+            })
+        });
+        Ok(changes.collect())
     }
 
     fn read(&self) -> Result<Option<String>, MergeError> {
@@ -210,6 +334,7 @@ fn put_in(
         at: member.at.clone(),
         value: value.clone(),
         element,
+        secret: member.secret,
         before: None,
     };
     let recorded = old.iter().find(|old| old.is_same_place(&written));

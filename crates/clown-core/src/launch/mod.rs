@@ -5,6 +5,7 @@
 
 mod document;
 mod error;
+pub mod mask;
 mod mcp;
 mod merge;
 mod plan;
@@ -12,7 +13,7 @@ mod written;
 
 pub use error::{LaunchError, MergeError};
 pub use mcp::McpServer;
-pub use merge::apply;
+pub use merge::{FileChange, MemberChange, apply, preview};
 pub use plan::{LaunchInput, check, effective_model, plan, shared_format};
 
 use crate::agents::FileKind;

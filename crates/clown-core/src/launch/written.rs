@@ -30,6 +30,9 @@ pub struct Written {
     /// It is one element of the list at that place.
     #[serde(default)]
     pub element: bool,
+    /// It is not to be shown to anybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
     /// What the person had at that place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,

@@ -1,15 +1,16 @@
 //! Changes that someone asks the daemon for.
 
-use super::definition::Definition;
+use super::definition::{Definition, OWN_LOGIN};
 use super::document;
 use super::error::ProfileError;
 use super::folder::{Folder, Observation};
 use super::reconcile;
 use super::rows::{self, Published};
 use super::{Profile, Profiles, patch};
-use crate::keys::{KeySource, Secret};
+use crate::keys::{KeyError, KeyLabel, KeySource, Secret};
 use crate::store::StoreError;
 use crate::{Alias, files, runs};
+use clown_events::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::fs;
@@ -43,7 +44,7 @@ impl Profiles {
         members: Map<String, Value>,
     ) -> Result<Profile, ProfileError> {
         let wanted = patch::apply(None, members)?;
-        self.rules.check(&wanted.definition)?;
+        self.check_wanted(&wanted)?;
         let _guard = self.locks.lock(alias);
         let folder = self.open_folder()?;
         self.settle(&folder, alias)?;
@@ -62,11 +63,24 @@ impl Profiles {
         alias: &Alias,
         members: Map<String, Value>,
     ) -> Result<Profile, ProfileError> {
+        self.patch_if(alias, members, None)
+    }
+
+    /// The same, refused unless the profile last changed at `expected`.
+    pub fn patch_if(
+        &self,
+        alias: &Alias,
+        members: Map<String, Value>,
+        expected: Option<Timestamp>,
+    ) -> Result<Profile, ProfileError> {
         let _guard = self.locks.lock(alias);
         for _ in 0..TRIES {
             let (folder, published, content) = self.whole(alias)?;
+            if expected.is_some_and(|expected| expected != published.updated_at) {
+                return Err(ProfileError::Changed(alias.clone()));
+            }
             let wanted = patch::apply(Some(&published.definition), members.clone())?;
-            self.rules.check(&wanted.definition)?;
+            self.check_wanted(&wanted)?;
             // Nothing, when somebody has edited the file meanwhile: that counts first.
             if let Some(profile) = self.write(&folder, alias, wanted, Some((published, content)))? {
                 return Ok(profile);
@@ -154,7 +168,17 @@ impl Profiles {
         let _guard = self.locks.lock(alias);
         let (_, published, _) = self.whole(alias)?;
         self.rules.check(&published.definition)?;
+        self.check_key(&published.definition)?;
         work(&published)
+    }
+
+    pub(super) fn check_wanted(&self, wanted: &patch::Wanted) -> Result<(), ProfileError> {
+        self.rules.check(&wanted.definition)?;
+        match wanted.key {
+            // It is about to be this provider's.
+            Some(_) => Ok(()),
+            None => self.check_key(&wanted.definition),
+        }
     }
 
     /// Clears away what a daemon left that was killed in the middle of a change. Call it before
@@ -181,7 +205,10 @@ impl Profiles {
     }
 
     /// The published profile and its file's bytes, which say the same. The caller holds the lock.
-    fn whole(&self, alias: &Alias) -> Result<(Folder, Published, Vec<u8>), ProfileError> {
+    pub(super) fn whole(
+        &self,
+        alias: &Alias,
+    ) -> Result<(Folder, Published, Vec<u8>), ProfileError> {
         for _ in 0..TRIES {
             let folder = self.open_folder()?;
             self.settle(&folder, alias)?;
@@ -215,9 +242,19 @@ impl Profiles {
         if secret.is_some() {
             wanted.definition.key = Some(KeySource::Store(alias.clone()));
         }
-        let old_key = before
-            .as_ref()
-            .and_then(|(published, _)| published.definition.key.clone());
+        let definition_before = before.as_ref().map(|(published, _)| &published.definition);
+        let old_key = definition_before.and_then(|definition| definition.key.clone());
+        let new_store = stored_key(wanted.definition.key.as_ref()).cloned();
+        let references = new_store.as_ref().map(|_| self.lock_references());
+        if secret.is_some() {
+            self.check_own_key(alias, definition_before)?;
+        } else if let Some(name) = &new_store
+            && old_key != wanted.definition.key
+            && self.keys.status(name)?.is_none()
+        {
+            let error = KeyError::NotFound(name.clone());
+            return Err(ProfileError::invalid("key", error.to_string()));
+        }
         // Noted first: a daemon that is killed in between leaves no key that nobody needs.
         let mut doubtful: Vec<Alias> = Vec::new();
         if old_key != wanted.definition.key {
@@ -227,8 +264,8 @@ impl Profiles {
         }
         let replaced = match secret {
             Some(secret) => {
-                let replaced = self.keys.get(alias)?;
-                self.keys.set(alias, &secret)?;
+                let replaced = (self.keys.get(alias)?, self.keys.label(alias)?);
+                self.set_own_key(alias, &wanted.definition.provider_id, &secret)?;
                 Some(replaced)
             }
             None => None,
@@ -239,6 +276,12 @@ impl Profiles {
         {
             self.put_back_key(alias, replaced);
         }
+        if let (Ok(Some(published)), Some(name)) = (&written, &new_store)
+            && published.definition.provider_id != OWN_LOGIN
+        {
+            self.keys.bind(name, &published.definition.provider_id)?;
+        }
+        drop(references);
         self.settle_keys(&doubtful, Some(alias));
         self.lock_seen().remove(alias);
         Ok(written?.map(|published| self.with_fault(&*self.rules, published)))
@@ -302,9 +345,12 @@ impl Profiles {
         }
     }
 
-    fn put_back_key(&self, alias: &Alias, replaced: Option<Secret>) {
+    fn put_back_key(&self, alias: &Alias, (replaced, label): (Option<Secret>, KeyLabel)) {
         let restored = match replaced {
-            Some(secret) => self.keys.set(alias, &secret).map(drop),
+            Some(secret) => self
+                .keys
+                .set(alias, &secret)
+                .and_then(|_| self.keys.set_label(alias, &label)),
             None => self.keys.delete(alias).map(drop),
         };
         if let Err(problem) = restored {
@@ -312,7 +358,7 @@ impl Profiles {
         }
     }
 
-    fn doubt_keys(&self, names: Vec<Alias>) -> Result<(), StoreError> {
+    pub(super) fn doubt_keys(&self, names: Vec<Alias>) -> Result<(), StoreError> {
         if names.is_empty() {
             return Ok(());
         }
@@ -322,7 +368,7 @@ impl Profiles {
 
     /// Deletes those of the noted keys that no profile refers to any more. The caller holds the
     /// lock of `own`. What fails is tried again at the next start.
-    fn settle_keys(&self, names: &[Alias], own: Option<&Alias>) {
+    pub(super) fn settle_keys(&self, names: &[Alias], own: Option<&Alias>) {
         for name in names {
             let foreign = own != Some(name);
             let guard = foreign.then(|| self.locks.try_lock(name));
@@ -337,11 +383,9 @@ impl Profiles {
     }
 
     fn settle_key(&self, name: &Alias) -> Result<(), ProfileError> {
-        let profiles = self.store.read(rows::list)?;
-        let needed = profiles
-            .iter()
-            .any(|profile| stored_key(profile.definition.key.as_ref()) == Some(name));
-        if !needed {
+        let _references = self.lock_references();
+        let needed = !self.users_of(name)?.is_empty();
+        if !needed && !self.keys.label(name)?.kept {
             self.keys.delete(name)?;
         }
         let name = name.clone();

@@ -1,5 +1,6 @@
 //! What a profile's file says.
 
+use super::mcp::McpDefinition;
 use crate::keys::KeySource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,6 +21,9 @@ pub struct Definition {
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The model of the agent's small, fast requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small_model: Option<String>,
     /// Variables for the agent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -35,6 +39,9 @@ pub struct Definition {
     /// Hooks in the agent's own form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks_config: Option<Map<String, Value>>,
+    /// Servers of the Model Context Protocol, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp_servers: BTreeMap<String, McpDefinition>,
     /// How the profile's proxy works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_config: Option<Map<String, Value>>,
@@ -48,16 +55,18 @@ fn own_login() -> String {
 }
 
 /// The members of a definition, in the order in which changes are told.
-pub const MEMBERS: [&str; 10] = [
+pub const MEMBERS: [&str; 12] = [
     "agent_id",
     "provider_id",
     "endpoint_id",
     "model",
+    "small_model",
     "env",
     "args",
     "working_dir",
     "key",
     "hooks_config",
+    "mcp_servers",
     "proxy_config",
 ];
 
@@ -69,11 +78,13 @@ impl Definition {
             self.provider_id != other.provider_id,
             self.endpoint_id != other.endpoint_id,
             self.model != other.model,
+            self.small_model != other.small_model,
             self.env != other.env,
             self.args != other.args,
             self.working_dir != other.working_dir,
             self.key != other.key,
             self.hooks_config != other.hooks_config,
+            self.mcp_servers != other.mcp_servers,
             self.proxy_config != other.proxy_config,
         ];
         MEMBERS
@@ -109,9 +120,22 @@ mod tests {
             &["model", "hooks_config"],
         );
         check(
+            json!({"proxy_config": {}, "mcp_servers": {"a": {"command": "x"}}, "hooks_config": {},
+                   "env": {"A": "1"}, "small_model": "s", "model": "b"}),
+            &[
+                "model",
+                "small_model",
+                "env",
+                "hooks_config",
+                "mcp_servers",
+                "proxy_config",
+            ],
+        );
+        check(
             json!({"agent_id": "x", "provider_id": "x", "endpoint_id": "x", "model": "x",
                    "env": {"A": "1"}, "args": ["x"], "working_dir": "/x", "key": {"env": "K"},
-                   "hooks_config": {}, "proxy_config": {}}),
+                   "hooks_config": {}, "proxy_config": {}, "small_model": "x",
+                   "mcp_servers": {"x": {"url": "http://x"}}}),
             &MEMBERS,
         );
     }

@@ -39,6 +39,9 @@ pub enum ProfileError {
     /// Its file is being written over and over.
     #[error("the file of profile \"{0}\" keeps changing: try again when it is still")]
     Changing(Alias),
+    /// It is no longer as the request took it to be.
+    #[error("the profile \"{0}\" was changed meanwhile: look at it again")]
+    Changed(Alias),
     /// The folder is not there, though profiles are known.
     #[error("the folder of profiles {} cannot be read ({reason}): put it back; the profiles are kept as they were", path.display())]
     FolderMissing {

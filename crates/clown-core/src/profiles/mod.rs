@@ -11,14 +11,23 @@ mod document;
 mod error;
 mod folder;
 mod locks;
+mod mcp;
 mod patch;
+mod proposal;
 mod reconcile;
 mod rows;
+mod stored_keys;
+mod text;
 mod watch;
 
 pub use definition::{Definition, MEMBERS, OWN_LOGIN};
 pub use error::{Fault, ProfileError};
+pub use mcp::{InvalidMcp, McpDefinition};
+pub(crate) use patch::merge;
+pub use proposal::{Change, Proposal, ProposedMember};
 pub use rows::Published;
+pub use stored_keys::StoredKey;
+pub use text::{Export, ExportedKey};
 pub use watch::Watching;
 
 use crate::Alias;
@@ -51,6 +60,7 @@ pub struct Profiles {
     path: PathBuf,
     homes: PathBuf,
     locks: AliasLocks,
+    references: Mutex<()>,
     faults: Mutex<Faults>,
     /// Fingerprints of files whose content is known to be published.
     seen: Mutex<HashMap<Alias, Fingerprint>>,
@@ -88,6 +98,7 @@ impl Profiles {
             path,
             homes,
             locks: AliasLocks::default(),
+            references: Mutex::default(),
             faults: Mutex::default(),
             seen: Mutex::default(),
         }
@@ -151,7 +162,9 @@ impl Profiles {
             .get(&published.alias)
             .map(|broken| broken.fault.clone());
         let fault = file.or_else(|| {
-            let error = rules.check(&published.definition).err()?;
+            let definition = &published.definition;
+            let checked = rules.check(definition);
+            let error = checked.and_then(|()| self.check_key(definition)).err()?;
             Some(Fault {
                 path: self.file(&published.alias),
                 place: None,

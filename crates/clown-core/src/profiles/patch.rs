@@ -3,7 +3,9 @@
 use super::definition::{Definition, MEMBERS, OWN_LOGIN};
 use super::document::unwritable;
 use super::error::ProfileError;
+use super::mcp::McpDefinition;
 use crate::keys::{KeySource, Secret};
+use crate::launch::mask::MASK;
 use serde_json::{Map, Value};
 
 /// Members that are told, not set.
@@ -87,7 +89,8 @@ fn refuse_unknown(patch: &Map<String, Value>) -> Result<(), ProfileError> {
     }
 }
 
-fn merge(target: &mut Map<String, Value>, name: String, patch: Value) {
+/// One member of a merge patch.
+pub(crate) fn merge(target: &mut Map<String, Value>, name: String, patch: Value) {
     match patch {
         Value::Null => {
             target.remove(&name);
@@ -113,7 +116,7 @@ fn new_key(value: Value) -> Result<NewKey, ProfileError> {
     let refused = || {
         ProfileError::invalid(
             "key",
-            "give exactly one of {\"value\"}, {\"env\"}, {\"command\"} or {\"file\"}, each with a text that is not empty",
+            "give exactly one of {\"value\"}, {\"env\"}, {\"command\"}, {\"file\"} or {\"store\"}, each with a text that is not empty",
         )
     };
     let Value::Object(members) = value else {
@@ -128,7 +131,7 @@ fn new_key(value: Value) -> Result<NewKey, ProfileError> {
     }
     match way.as_str() {
         "value" => Ok(NewKey::Value(Secret::new(text))),
-        "env" | "command" | "file" => KeySource::from_member(&way, &text)
+        "env" | "command" | "file" | "store" => KeySource::from_member(&way, &text)
             .map(NewKey::Source)
             .map_err(|error| ProfileError::invalid("key", error.to_string())),
         _ => Err(refused()),
@@ -178,11 +181,34 @@ fn check_form(name: &str, value: Option<&Value>) -> Result<(), ProfileError> {
                 )),
             }
         }
-        ("env" | "hooks_config" | "proxy_config", Some(_)) => {
+        ("mcp_servers", Some(Value::Object(servers))) => {
+            servers.iter().try_for_each(|(name, server)| {
+                if !is_server_name(name) {
+                    return Err(ProfileError::invalid(
+                        "mcp_servers",
+                        format!(
+                            "{name:?} cannot name a server: use 1 to 64 letters, digits, underscores or hyphens"
+                        ),
+                    ));
+                }
+                let invalid = |message: String| {
+                    ProfileError::invalid(format!("mcp_servers.{name}"), message)
+                };
+                let server = serde_json::from_value::<McpDefinition>(server.clone())
+                    .map_err(|error| invalid(error.to_string()))?;
+                if server.secrets().any(|value| value == MASK) {
+                    return Err(invalid(format!(
+                        "{MASK} is what answers show in place of a value: leave the member out of the patch to keep it"
+                    )));
+                }
+                Ok(())
+            })
+        }
+        ("env" | "hooks_config" | "mcp_servers" | "proxy_config", Some(_)) => {
             Err(ProfileError::invalid(name, "this must be an object"))
         }
         ("key", Some(_)) => Ok(()),
-        ("agent_id" | "provider_id" | "endpoint_id" | "model", Some(value)) => {
+        ("agent_id" | "provider_id" | "endpoint_id" | "model" | "small_model", Some(value)) => {
             text(name, value)?;
             match value.as_str() {
                 Some("") => Err(ProfileError::invalid(name, "the text is empty")),
@@ -191,6 +217,12 @@ fn check_form(name: &str, value: Option<&Value>) -> Result<(), ProfileError> {
         }
         (_, Some(value)) => text(name, value),
     }
+}
+
+/// What every agent takes as a server's name, and what is one name in TOML too.
+fn is_server_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -217,6 +249,11 @@ mod tests {
         check(
             json!({"model": null, "env": {"A": null, "C": "3"}}),
             json!({"agent_id": "claude", "provider_id": "self", "env": {"B": "2", "C": "3"}}),
+        );
+        check(
+            json!({"small_model": "s", "mcp_servers": {"a": {"command": "x", "args": null}}}),
+            json!({"agent_id": "claude", "provider_id": "self", "model": "a", "small_model": "s",
+                   "env": {"A": "1", "B": "2"}, "mcp_servers": {"a": {"command": "x"}}}),
         );
         check(
             json!({"env": null, "key": {"env": "K"}}),
@@ -250,13 +287,38 @@ mod tests {
             json!({"agent_id": "x", "hooks_config": {"a": [null]}}),
             "hooks_config.a[0]",
         );
+        check(json!({"agent_id": "x", "small_model": ""}), "small_model");
+        check(
+            json!({"agent_id": "x", "mcp_servers": []}),
+            "mcp_servers: this must be an object",
+        );
+        check(
+            json!({"agent_id": "x", "mcp_servers": {"a b": {"command": "x"}}}),
+            "\"a b\"",
+        );
+        check(
+            json!({"agent_id": "x", "mcp_servers": {"a": {"comand": "x"}}}),
+            "mcp_servers.a: unknown field `comand`",
+        );
+        check(
+            json!({"agent_id": "x", "mcp_servers": {"a": {"command": "x", "env": {"A": MASK}}}}),
+            "in place of a value",
+        );
+        check(
+            json!({"agent_id": "x", "mcp_servers": {"a": {"command": ["x"]}}}),
+            "mcp_servers.a",
+        );
         check(json!({"agent_id": "x", "key": "secret"}), "exactly one");
         check(
             json!({"agent_id": "x", "key": {"env": "A", "file": "b"}}),
             "exactly one",
         );
         check(
-            json!({"agent_id": "x", "key": {"store": "other"}}),
+            json!({"agent_id": "x", "key": {"store": "../other"}}),
+            "cannot name a stored key",
+        );
+        check(
+            json!({"agent_id": "x", "key": {"keyring": "other"}}),
             "exactly one",
         );
     }

@@ -129,6 +129,7 @@ fn profile(error: &ProfileError) -> Told {
         ProfileError::Exists(_) => (CONFLICT, "profile_exists"),
         ProfileError::Broken { .. } => (WRONG, "profile_broken"),
         ProfileError::Running { .. } => (CONFLICT, "profile_running"),
+        ProfileError::Changed(_) => (CONFLICT, "profile_changed"),
         ProfileError::Changing(_) => (CONFLICT, "profile_changing"),
         ProfileError::FolderMissing { .. } => (UNAVAILABLE, "profiles_folder_missing"),
         ProfileError::Invalid { .. } => (WRONG, "invalid_profile"),
@@ -148,6 +149,11 @@ fn key(error: &KeyError) -> Told {
         | KeyError::CommandTimeout { .. } => (WRONG, "key_command_failed"),
         KeyError::File { .. } => (WRONG, "key_file_unreadable"),
         KeyError::Unusable { .. } | KeyError::Refused { .. } => (WRONG, "invalid_key"),
+        KeyError::NotFound(_) => (NOT_FOUND, "key_not_found"),
+        KeyError::OtherProvider { .. } => (WRONG, "key_of_other_provider"),
+        KeyError::ProviderMissing(_) => (WRONG, "provider_missing"),
+        KeyError::Taken { .. } => (CONFLICT, "key_exists"),
+        KeyError::InUse { .. } => (CONFLICT, "key_in_use"),
         KeyError::Keyring { .. } => (UNAVAILABLE, "keyring_locked"),
         KeyError::StoreFile { .. } => (FAILED, "key_store_failed"),
         _ => INTERNAL,
@@ -163,6 +169,7 @@ fn launch(error: &LaunchError) -> Told {
         LaunchError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
         LaunchError::KeyMissing { .. } => (WRONG, "key_missing"),
         LaunchError::NoHooks { .. } => (WRONG, "hooks_not_supported"),
+        LaunchError::NoMcp { .. } | LaunchError::NoMcpKind { .. } => (WRONG, "mcp_not_supported"),
         LaunchError::Template { .. } => (WRONG, "agent_manifest_broken"),
         _ => INTERNAL,
     }
@@ -238,7 +245,7 @@ fn refuse(status: StatusCode, code: &'static str, error: &(dyn Error + 'static))
 }
 
 /// The sentence of an error and those of its causes, as far as they do not repeat it.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(super) fn with_causes(error: &(impl Error + ?Sized + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -6,6 +6,7 @@ mod daemon;
 mod errors;
 mod events;
 mod health;
+mod keys;
 mod profiles;
 mod providers;
 mod query;
@@ -14,6 +15,7 @@ mod registry;
 mod resource;
 mod router;
 mod runs;
+mod templates;
 
 pub(crate) use daemon::Identity;
 pub(crate) use query::Query;

@@ -2,8 +2,13 @@
 
 use super::body::{self, BodyLimits};
 use super::{Body, Query, Refusal, blocking, empty_response, json_response, resource};
-use clown_api::{List, PrepareRun, PreparedRun, routes};
+use clown_api::{
+    AskEnvironment, AskExport, CloneProfile, Environment, List, PlanRun, PrepareRun, PreparedRun,
+    ReplaceFile, routes,
+};
+use clown_core::profiles::Change;
 use clown_core::{Alias, Core, RunRequest};
+use clown_events::Timestamp;
 use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -50,7 +55,7 @@ pub(super) async fn create(
     };
     let core = Arc::clone(core);
     blocking(move || {
-        let profile = core.profiles.create(&alias, members)?;
+        let profile = core.create_profile(&alias, members)?;
         let mut response = json_response(StatusCode::CREATED, &resource::profile(&core, profile));
         if let Ok(location) = HeaderValue::try_from(routes::profile(alias.as_str())) {
             response.headers_mut().insert(LOCATION, location);
@@ -67,10 +72,12 @@ pub(super) async fn patch(
     limits: BodyLimits,
 ) -> Result<Response<Body>, Refusal> {
     let alias: Alias = alias.parse()?;
+    let expected = Query::parse(request.uri().query(), &["if_updated_at"])?
+        .take_parsed("if_updated_at", str::parse::<Timestamp>)?;
     let members: Map<String, Value> = body::json(request, limits).await?;
     let core = Arc::clone(core);
     blocking(move || {
-        let profile = core.profiles.patch(&alias, members)?;
+        let profile = core.profiles.patch_if(&alias, members, expected)?;
         Ok(json_response(
             StatusCode::OK,
             &resource::profile(&core, profile),
@@ -102,13 +109,9 @@ pub(super) async fn prepare_run(
 ) -> Result<Response<Body>, Refusal> {
     let alias: Alias = alias.parse()?;
     let wanted: PrepareRun = body::json(request, limits).await?;
-    let cwd = PathBuf::from(wanted.cwd);
-    if !cwd.is_absolute() {
-        return Err(invalid("cwd: not a full path, beginning with /"));
-    }
     let run = RunRequest {
         args: wanted.args,
-        cwd,
+        cwd: full_path(wanted.cwd)?,
         path: wanted.path.into(),
         cli_pid: wanted.cli_pid,
     };
@@ -125,6 +128,138 @@ pub(super) async fn prepare_run(
         Ok(json_response(StatusCode::CREATED, &document))
     })
     .await?
+}
+
+pub(super) async fn plan(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: PlanRun = body::json(request, limits).await?;
+    let change = match (wanted.create, wanted.patch) {
+        (None, None) => Change::None,
+        (Some(members), None) => Change::Create(members),
+        (None, Some(patch)) => Change::Patch(patch),
+        (Some(_), Some(_)) => return Err(invalid("give one of create and patch, not both")),
+    };
+    let run = RunRequest {
+        args: wanted.args,
+        cwd: full_path(wanted.cwd)?,
+        path: wanted.path.into(),
+        cli_pid: wanted.cli_pid,
+    };
+    let core = Arc::clone(core);
+    blocking(move || {
+        let plan = core.plan_run(&alias, change, &run)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::plan(&core, &alias, plan),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn environment(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: AskEnvironment = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let env = core.environment(&alias, wanted.cli_pid)?;
+        Ok(json_response(StatusCode::OK, &Environment { env }))
+    })
+    .await?
+}
+
+pub(super) async fn replace(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let members: Map<String, Value> = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.replace(&alias, members)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn clone(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let from: Alias = alias.parse()?;
+    let wanted: CloneProfile = body::json(request, limits).await?;
+    let to: Alias = wanted.alias.parse()?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core.profiles.clone_profile(&from, &to)?;
+        Ok(json_response(
+            StatusCode::CREATED,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn replace_file(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let alias: Alias = alias.parse()?;
+    let wanted: ReplaceFile = body::json(request, limits).await?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let profile = core
+            .profiles
+            .replace_text(&alias, &wanted.before, &wanted.text)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::profile(&core, profile),
+        ))
+    })
+    .await?
+}
+
+pub(super) async fn export(
+    core: &Arc<Core>,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let wanted: AskExport = body::json(request, limits).await?;
+    let aliases: Result<Vec<Alias>, _> = wanted.aliases.iter().map(|alias| alias.parse()).collect();
+    let aliases = aliases?;
+    let core = Arc::clone(core);
+    blocking(move || {
+        let export = core.profiles.export(&aliases, wanted.with_keys)?;
+        Ok(json_response(StatusCode::OK, &resource::export(export)?))
+    })
+    .await?
+}
+
+fn full_path(path: String) -> Result<PathBuf, Refusal> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(invalid("cwd: not a full path, beginning with /"))
+    }
 }
 
 /// JSON has no other text: a path that is not UTF-8 would be another path when read.

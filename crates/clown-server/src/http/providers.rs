@@ -76,6 +76,7 @@ fn key(input: KeyInput) -> Result<CheckKey, Refusal> {
         KeyInput::Env(name) => ("env", name),
         KeyInput::Command(line) => ("command", line),
         KeyInput::File(path) => ("file", path),
+        KeyInput::Store(name) => ("store", name),
     };
     let source = KeySource::from_member(kind, &text);
     source.map(CheckKey::Source).map_err(|error| {

@@ -1,16 +1,24 @@
 //! From what the domain knows to what the contract says.
 
+use super::Refusal;
+use super::errors::with_causes;
 use clown_api::{
-    Agent, CatalogueProblem, Endpoint, KeptCommit, KeyStatus, Model, Placeholder, Profile,
-    ProfileFault, ProfileUsage, Provider, Proxy, ProxyState, Registry, RegistryArtifacts,
-    RegistryFailure, RegistrySignature, Run, RunState, UsageTotals,
+    Agent, AgentHooks, CatalogueProblem, Endpoint, Export, ExportedKey, KeptCommit, KeyStatus,
+    McpServer, Model, Placeholder, Plan, PlannedChange, PlannedFile, Profile, ProfileFault,
+    ProfileUsage, Provider, Proxy, ProxyState, Registry, RegistryArtifacts, RegistryFailure,
+    RegistrySignature, Run, RunState, StoredKey, UsageTotals,
 };
-use clown_core::agents::AgentStatus;
+use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
+use clown_core::launch::mask::MASK;
+use clown_core::profiles::McpDefinition;
 use clown_core::providers::ProviderManifest;
 use clown_core::registry::{Kind, RegistryStatus, SignatureStatus};
 use clown_core::store::StoreError;
-use clown_core::{Alias, Core, profiles, proxies, runs, usage};
+use clown_core::{Alias, Core, RunPlan, profiles, proxies, runs, usage};
+use http::StatusCode;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many runs that are over are told.
@@ -25,6 +33,7 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
         provider_id: definition.provider_id,
         endpoint_id: definition.endpoint_id,
         model: definition.model,
+        small_model: definition.small_model,
         env: definition.env,
         args: definition.args,
         working_dir: definition.working_dir,
@@ -32,6 +41,11 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
             .key
             .map(|source| key(core, &published.alias, &source)),
         hooks_config: definition.hooks_config,
+        mcp_servers: definition
+            .mcp_servers
+            .into_iter()
+            .map(|(name, server)| (name, mcp_server(server)))
+            .collect(),
         proxy_config: definition.proxy_config,
         created_at: published.created_at,
         updated_at: published.updated_at,
@@ -42,6 +56,99 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
             column: fault.place.map(|(_, column)| column),
             message: fault.message,
         }),
+    }
+}
+
+/// Its variables and headers may be secrets, and answers are read by many.
+fn mcp_server(server: McpDefinition) -> McpServer {
+    let masked = |named: BTreeMap<String, String>| {
+        named
+            .into_keys()
+            .map(|name| (name, MASK.to_owned()))
+            .collect()
+    };
+    match server {
+        McpDefinition::Command { command, args, env } => McpServer {
+            command: Some(command),
+            args,
+            env: masked(env),
+            ..McpServer::default()
+        },
+        McpDefinition::Url { url, headers } => McpServer {
+            url: Some(url),
+            headers: masked(headers),
+            ..McpServer::default()
+        },
+    }
+}
+
+pub(super) fn stored_key(key: profiles::StoredKey) -> StoredKey {
+    let source = match key.place {
+        KeyPlace::Keyring => "keyring",
+        KeyPlace::SecretsFile(_) => "secrets",
+    };
+    StoredKey {
+        name: key.name.to_string(),
+        provider_id: key.label.provider_id,
+        source: source.to_owned(),
+        profiles: key.profiles.iter().map(Alias::to_string).collect(),
+        set_at: key.label.set_at,
+    }
+}
+
+pub(super) fn export(export: profiles::Export) -> Result<Export, Refusal> {
+    let mut told = Export {
+        format: 1,
+        profiles: Vec::new(),
+        keys: Vec::new(),
+        left_out: export.left_out,
+    };
+    for (alias, definition) in export.profiles {
+        let mut members = Map::new();
+        members.insert("alias".to_owned(), alias.to_string().into());
+        match serde_json::to_value(definition) {
+            Ok(Value::Object(definition)) => members.extend(definition),
+            _ => {
+                let detail = format!("the profile {alias} cannot be written as JSON");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return Err(Refusal::new(status, "internal_error", detail));
+            }
+        }
+        told.profiles.push(members);
+    }
+    told.keys
+        .extend(export.keys.into_iter().map(|key| ExportedKey {
+            name: key.name.to_string(),
+            provider_id: key.provider_id,
+            value: key.value.expose().to_owned(),
+        }));
+    Ok(told)
+}
+
+pub(super) fn plan(core: &Core, alias: &Alias, plan: RunPlan) -> Plan {
+    Plan {
+        alias: alias.to_string(),
+        profile_file: plan.profile.map(planned_file),
+        files: plan.files.into_iter().map(planned_file).collect(),
+        env: plan.env,
+        program: plan.program.as_deref().map(text),
+        args: plan.args,
+        working_dir: plan.working_dir.as_deref().map(text),
+        key: plan.key.map(|source| key(core, alias, &source)),
+        problems: plan.problems.iter().map(with_causes).collect(),
+    }
+}
+
+fn planned_file(file: clown_core::PlannedFile) -> PlannedFile {
+    let changes = file.changes.into_iter().map(|change| PlannedChange {
+        member: change.member,
+        before: change.before,
+        after: change.after,
+    });
+    PlannedFile {
+        path: text(&file.path),
+        is_new: file.is_new,
+        changes: changes.collect(),
     }
 }
 
@@ -70,14 +177,25 @@ fn key(core: &Core, alias: &Alias, source: &KeySource) -> KeyStatus {
 pub(super) fn agent(core: &Core, agent: AgentStatus, profiles: &[profiles::Profile]) -> Agent {
     let uses = |profile: &&profiles::Profile| profile.published.definition.agent_id == agent.id;
     let users = profiles.iter().filter(uses);
+    let manifest = core.agents.manifest(&agent.id);
     Agent {
         profiles: users
             .map(|profile| profile.published.alias.to_string())
             .collect(),
-        install_hint: core
-            .agents
-            .manifest(&agent.id)
+        install_hint: manifest
+            .as_ref()
             .and_then(|manifest| manifest.install.clone()),
+        hooks: manifest.as_ref().and_then(|manifest| {
+            let file = manifest.hooks.as_ref()?;
+            let form = match file.form {
+                HooksForm::Groups => "groups",
+                HooksForm::Own => "own",
+            };
+            Some(AgentHooks {
+                form: form.to_owned(),
+                events: file.events.clone(),
+            })
+        }),
         binary_path: agent.binary_path.as_deref().map(text),
         id: agent.id,
         name: agent.name,
@@ -265,6 +383,7 @@ pub(super) fn problems(core: &Core, database: Option<String>) -> Vec<CataloguePr
     let mut problems = of_database(core, database);
     problems.extend(of_registry(core));
     problems.extend(core.profiles.faults().into_iter().map(of_profile));
+    problems.extend(core.templates.current().problems().iter().map(of_manifest));
     problems.extend(
         core.catalogue
             .agents

@@ -1,8 +1,8 @@
 use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
-    Body, Query, Refusal, agents, blocking, empty_response, events, health, profiles, providers,
-    registry, runs,
+    Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, profiles,
+    providers, registry, runs, templates,
 };
 use crate::access::Access;
 use crate::activity::Activity;
@@ -130,6 +130,30 @@ impl Api {
             (&Method::POST, ["api", "v1", "profiles", alias, "runs"]) => {
                 profiles::prepare_run(core, alias, request, limits).await
             }
+            (&Method::POST, ["api", "v1", "profiles", alias, "plan"]) => {
+                profiles::plan(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "profiles", alias, "environment"]) => {
+                profiles::environment(core, alias, request, limits).await
+            }
+            (&Method::PUT, ["api", "v1", "profiles", alias]) => {
+                profiles::replace(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "profiles", alias, "clone"]) => {
+                profiles::clone(core, alias, request, limits).await
+            }
+            (&Method::PUT, ["api", "v1", "profiles", alias, "file"]) => {
+                profiles::replace_file(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "export"]) => {
+                profiles::export(core, request, limits).await
+            }
+            (&Method::GET, ["api", "v1", "templates"]) => templates::list(core).await,
+            (&Method::GET, ["api", "v1", "keys"]) => keys::list(core).await,
+            (&Method::PUT, ["api", "v1", "keys", name]) => {
+                keys::set(core, name, request, limits).await
+            }
+            (&Method::DELETE, ["api", "v1", "keys", name]) => keys::delete(core, name, query).await,
             (&Method::GET, ["api", "v1", "agents"]) => agents::list(core).await,
             (&Method::POST, ["api", "v1", "agents", "detect"]) => agents::detect(core).await,
             (&Method::GET, ["api", "v1", "agents", id]) => agents::get(core, id).await,
@@ -183,17 +207,33 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         | [
             "api",
             "v1",
-            "state" | "events" | "daemon" | "agents" | "providers" | "registry" | "runs",
+            "state" | "events" | "daemon" | "agents" | "providers" | "registry" | "runs" | "keys"
+            | "templates",
         ] => READ,
         ["api", "v1", "agents", "detect"] => WRITE,
         ["api", "v1", "agents" | "providers", _] => READ,
+        ["api", "v1", "profiles", _, "file"] => &[Method::PUT],
+        ["api", "v1", "export"] => WRITE,
+        ["api", "v1", "keys", _] => &[Method::PUT, Method::DELETE],
         ["api", "v1", "profiles"] => &[Method::GET, Method::HEAD, Method::POST],
-        ["api", "v1", "profiles", _] => &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE],
+        ["api", "v1", "profiles", _] => &[
+            Method::GET,
+            Method::HEAD,
+            Method::PATCH,
+            Method::PUT,
+            Method::DELETE,
+        ],
         ["api", "v1", "registry", "pin"] => &[Method::PUT, Method::DELETE],
         ["api", "v1", "daemon", "shutdown"]
         | ["api", "v1", "registry", "sync"]
-        | ["api", "v1", "profiles", _, "runs"]
         | ["api", "v1", "providers", _, "check"]
+        | [
+            "api",
+            "v1",
+            "profiles",
+            _,
+            "runs" | "plan" | "environment" | "clone",
+        ]
         | ["api", "v1", "runs", _, "started" | "exited"] => WRITE,
         _ => &[],
     }
@@ -203,7 +243,7 @@ fn methods(segments: &[&str]) -> &'static [Method] {
 fn takes_no_parameters(segments: &[&str]) -> bool {
     !matches!(
         segments,
-        ["ws"] | ["api", "v1", "events"] | ["api", "v1", "profiles", _]
+        ["ws"] | ["api", "v1", "events"] | ["api", "v1", "profiles" | "keys", _]
     )
 }
 

@@ -1,10 +1,13 @@
+use crate::commands::plan;
 use crate::context::Context;
 use crate::key_args::{self, KeyArgs};
 use crate::output::Output;
+use crate::table::Table;
 use anyhow::Context as _;
 use clap::Args;
-use clown_api::{CreateProfile, Profile};
+use clown_api::{CreateProfile, List, Profile};
 use clown_client::Client;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// A new profile.
@@ -14,8 +17,11 @@ pub(crate) struct CreateArgs {
     #[arg(value_parser = crate::cli::alias)]
     alias: String,
     /// The agent that it runs, such as claude
+    #[arg(long, value_name = "ID", required_unless_present = "template")]
+    agent: Option<String>,
+    /// Begin with the members of a template; `clown profiles templates` lists those
     #[arg(long, value_name = "ID")]
-    agent: String,
+    template: Option<String>,
     /// Who answers the agent's requests, such as anthropic [default: self, the agent's own login]
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
@@ -25,6 +31,9 @@ pub(crate) struct CreateArgs {
     /// The model [default: the provider's, else the agent's]
     #[arg(long)]
     model: Option<String>,
+    /// The model of the agent's small, fast requests, where the agent has such
+    #[arg(long, value_name = "MODEL")]
+    small_model: Option<String>,
     /// A variable for the agent; may be given several times
     #[arg(long, value_name = "K=V", value_parser = variable)]
     env: Vec<(String, String)>,
@@ -36,6 +45,9 @@ pub(crate) struct CreateArgs {
     working_dir: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgs,
+    /// Show what would be written and what a run would set, with secrets masked, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// `NAME=value`.
@@ -51,15 +63,20 @@ pub(super) async fn create(
     client: &Client,
     args: CreateArgs,
 ) -> anyhow::Result<()> {
-    let mut request = CreateProfile::new(args.alias, args.agent);
+    let mut request = CreateProfile::new(args.alias, args.agent.unwrap_or_default());
     request.provider_id = args.provider;
     request.endpoint_id = args.endpoint;
     request.model = args.model;
+    request.small_model = args.small_model;
     request.env = args.env.into_iter().collect();
     request.args = args.arg;
     request.working_dir = args.working_dir.as_deref().map(absolute).transpose()?;
     request.key = args.key.read()?;
-    let profile = client.create_profile(&request).await?;
+    let members = members(&request, args.template)?;
+    if args.dry_run {
+        return dry_run(context, client, &request.alias, members).await;
+    }
+    let profile = client.create_profile_of(&members).await?;
     if context.output.is_json() {
         return context.output.json(&profile);
     }
@@ -67,6 +84,54 @@ pub(super) async fn create(
     context
         .output
         .line(format_args!("Run it with: clown run {}", profile.alias))
+}
+
+/// The request's members; those that a template may say are left out where they are empty.
+fn members(
+    request: &CreateProfile,
+    template: Option<String>,
+) -> anyhow::Result<Map<String, Value>> {
+    let Value::Object(mut members) = serde_json::to_value(request)? else {
+        anyhow::bail!("a profile is written as an object");
+    };
+    if let Some(template) = template {
+        members.insert("template".to_owned(), template.into());
+        if request.agent_id.is_empty() {
+            members.remove("agent_id");
+        }
+    }
+    Ok(members)
+}
+
+async fn dry_run(
+    context: &Context,
+    client: &Client,
+    alias: &str,
+    mut members: Map<String, Value>,
+) -> anyhow::Result<()> {
+    let mut question = plan::request()?;
+    members.remove("alias");
+    question.create = Some(members);
+    plan::show(context, &client.plan_run(alias, &question).await?)
+}
+
+/// The templates that there are.
+pub(super) async fn templates(context: &Context, client: &Client) -> anyhow::Result<()> {
+    let templates = client.templates().await?;
+    if context.output.is_json() {
+        return context.output.json(&List::new(templates));
+    }
+    let mut table = Table::new(&["ID", "AGENT", "PROVIDER", "DESCRIPTION"]);
+    for template in templates {
+        let text = |name: &str| template.members.get(name).and_then(Value::as_str);
+        table.row([
+            template.id.clone(),
+            text("agent_id").unwrap_or_default().to_owned(),
+            text("provider_id").unwrap_or_default().to_owned(),
+            template.description.clone(),
+        ]);
+    }
+    table.print(context.output)
 }
 
 /// What was made, and where its key is.

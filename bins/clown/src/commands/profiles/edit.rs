@@ -1,54 +1,71 @@
 use crate::context::Context;
-use crate::failure::{FAILED, Failure, NOT_FOUND, USAGE};
+use crate::failure::{CONFLICT, FAILED, Failure, NOT_FOUND, USAGE};
+use crate::output::note;
+use crate::prompt;
+use crate::whole_file::write_whole;
 use anyhow::Context as _;
-use clown_api::Profile;
+use clown_api::{Profile, ReplaceFile};
 use clown_client::{Client, ClientError};
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
 
-/// How long the daemon may take to see an edited file. It waits for about 100 ms of stillness.
-const SEEN_LIMIT: Duration = Duration::from_secs(2);
-
-const POLL_PAUSE: Duration = Duration::from_millis(50);
-
-/// Opens the profile's file, and says what is wrong with it afterwards.
+/// Opens a copy of the profile's file. It takes the file's place once it is good; until then the
+/// profile is as it was.
 pub(super) async fn edit(context: &Context, client: &Client, alias: &str) -> anyhow::Result<()> {
     let path = context.places.profile_file(alias);
-    let before = client.profile(alias).await?;
-    let Ok(text_before) = std::fs::read_to_string(&path) else {
+    let Ok(before) = std::fs::read_to_string(&path) else {
+        // If there is no such profile at all, that is what is wrong.
+        client.profile(alias).await?;
         let text = format!(
             "profile {alias} has no file {}; is the daemon's configuration elsewhere?",
             path.display()
         );
         return Err(Failure::new(NOT_FOUND, text).into());
     };
-    open_editor(&path).await?;
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {} back", path.display()))?;
-    if text == text_before {
-        return done(context, format!("Profile {alias} is as it was."), &before);
-    }
-    if let Err(error) = text.parse::<toml_edit::DocumentMut>() {
-        let text = format!(
-            "{}: {error}\nThis is not taken up: the profile is shown as it was, and cannot run. \
-             `clown profiles edit {alias}` opens the file again.",
-            path.display()
-        );
-        return Err(Failure::new(FAILED, text).into());
-    }
-    let seen = wait_until_seen(client, alias, &before).await?;
-    match &seen.fault {
-        Some(fault) => {
-            let text = format!(
-                "{}\nThe profile cannot run until that is mended. `clown profiles edit {alias}` \
-                 opens the file again.",
-                super::show::fault(fault)
-            );
-            Err(Failure::new(FAILED, text).into())
+    let folder = tempfile::Builder::new()
+        .prefix("clown-edit-")
+        .tempdir()
+        .context("cannot make a folder for the copy")?;
+    let copy = folder.path().join(format!("{alias}.toml"));
+    write_whole(&copy, before.as_bytes(), 0o600)
+        .with_context(|| format!("cannot write {}", copy.display()))?;
+    loop {
+        open_editor(&copy).await?;
+        let text = std::fs::read_to_string(&copy)
+            .with_context(|| format!("cannot read {} back", copy.display()))?;
+        if text == before {
+            let profile = client.profile(alias).await?;
+            return done(context, format!("Profile {alias} is as it was."), &profile);
         }
-        None => done(context, format!("Changed profile {alias}."), &seen),
+        let request = ReplaceFile {
+            before: before.clone(),
+            text,
+        };
+        let error = match client.replace_profile_file(alias, &request).await {
+            Ok(profile) => {
+                return done(context, format!("Changed profile {alias}."), &profile);
+            }
+            Err(error) => error,
+        };
+        let can_be_mended =
+            matches!(&error, ClientError::Problem(problem) if problem.status == 422);
+        if can_be_mended && prompt::is_possible() {
+            note(format_args!("clown: {error}"));
+            let answer = prompt::line("Edit it again? (y/n)", "y")?;
+            if answer.to_lowercase().starts_with('y') {
+                continue;
+            }
+        }
+        let kept = folder.keep().join(format!("{alias}.toml"));
+        let text = format!(
+            "{error}\nThe profile is as it was. What you wrote is in {}.",
+            kept.display()
+        );
+        let code = match &error {
+            ClientError::Problem(problem) if problem.status == 409 => CONFLICT,
+            _ => FAILED,
+        };
+        return Err(Failure::new(code, text).into());
     }
 }
 
@@ -58,24 +75,6 @@ fn done(context: &Context, text: String, profile: &Profile) -> anyhow::Result<()
         context.output.json(profile)?;
     }
     Ok(())
-}
-
-/// The profile once the daemon has taken the file up. An edit that changes no member (a comment)
-/// leaves no trace, so this ends without one too.
-async fn wait_until_seen(
-    client: &Client,
-    alias: &str,
-    before: &Profile,
-) -> Result<Profile, ClientError> {
-    let deadline = Instant::now() + SEEN_LIMIT;
-    loop {
-        let now = client.profile(alias).await?;
-        let is_seen = now.updated_at != before.updated_at || now.fault != before.fault;
-        if is_seen || Instant::now() >= deadline {
-            return Ok(now);
-        }
-        sleep(POLL_PAUSE).await;
-    }
 }
 
 async fn open_editor(path: &Path) -> anyhow::Result<()> {

@@ -1,15 +1,19 @@
+mod carry;
 mod create;
 mod edit;
+mod env;
 mod set;
 mod show;
 
 pub(crate) use create::{say_created, variable};
+pub(crate) use show::mcp_line;
 
 use crate::context::Context;
 use crate::output::note;
 use clap::Subcommand;
 use clown_api::Profile;
-use serde_json::json;
+use clown_client::Client;
+use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfilesCommand {
@@ -40,12 +44,16 @@ pub(crate) enum ProfilesCommand {
         #[arg(long)]
         purge: bool,
     },
-    /// Print the variables that the profile sets, without secrets
-    Env {
-        /// The profile
-        #[arg(value_parser = crate::cli::alias)]
-        alias: String,
-    },
+    /// List the templates that a profile can be made of
+    Templates,
+    /// Copy a profile; a key that Clown keeps is shared
+    Clone(carry::CloneArgs),
+    /// Write profiles for another machine; without keys, unless asked
+    Export(carry::ExportArgs),
+    /// Read profiles from another machine
+    Import(carry::ImportArgs),
+    /// Print the environment of a run, with the key, for a shell to read: eval "$(clown profiles env ALIAS)"
+    Env(env::EnvArgs),
 }
 
 pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> anyhow::Result<()> {
@@ -73,7 +81,34 @@ pub(crate) async fn dispatch(context: &Context, command: ProfilesCommand) -> any
             }
             Ok(())
         }
-        ProfilesCommand::Env { alias } => show::env(context, &client.profile(&alias).await?),
+        ProfilesCommand::Templates => create::templates(context, &client).await,
+        ProfilesCommand::Clone(args) => carry::clone(context, &client, args).await,
+        ProfilesCommand::Export(args) => carry::export(context, &client, args).await,
+        ProfilesCommand::Import(args) => carry::import(context, &client, args).await,
+        ProfilesCommand::Env(args) => env::env(context, &client, args).await,
+    }
+}
+
+/// Changes a profile by a patch that depends on what it is. Somebody else's change in between is
+/// seen, and the patch made anew. None, and nothing is changed, if there is no patch.
+pub(crate) async fn change_as_seen(
+    client: &Client,
+    alias: &str,
+    patch: impl Fn(&Profile) -> anyhow::Result<Option<Value>>,
+) -> anyhow::Result<Option<Profile>> {
+    const TRIES: usize = 8;
+
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let seen = client.profile(alias).await?;
+        let Some(patch) = patch(&seen)? else {
+            return Ok(None);
+        };
+        match client.update_profile_as_seen(&seen, &patch).await {
+            Err(error) if tries > 0 && error.code() == Some("profile_changed") => {}
+            changed => return Ok(Some(changed?)),
+        }
     }
 }
 

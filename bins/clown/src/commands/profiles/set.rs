@@ -1,3 +1,4 @@
+use crate::commands::plan;
 use crate::context::Context;
 use crate::failure::{Failure, USAGE};
 use crate::key_args::{self, KeyArgs};
@@ -6,7 +7,7 @@ use clown_client::Client;
 use serde_json::{Map, Value};
 
 /// Members whose values are JSON and not plain text.
-const JSON_MEMBERS: [&str; 3] = ["args", "hooks_config", "proxy_config"];
+const JSON_MEMBERS: [&str; 4] = ["args", "hooks_config", "mcp_servers", "proxy_config"];
 
 /// Changes to a profile.
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(crate) struct SetArgs {
     unset: Vec<String>,
     #[command(flatten)]
     key: KeyArgs,
+    /// Show what would be written and what a run would set, with secrets masked, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -48,6 +52,11 @@ pub(super) async fn set(context: &Context, client: &Client, args: SetArgs) -> an
             "say what to change, such as model=M or --key-env VAR",
         )
         .into());
+    }
+    if args.dry_run {
+        let mut question = plan::request()?;
+        question.patch = Some(patch);
+        return plan::show(context, &client.plan_run(&args.alias, &question).await?);
     }
     let says_key = patch.contains_key("key");
     let profile = client
@@ -135,6 +144,10 @@ mod tests {
         check(
             &["proxy_config.port=9000"],
             Some(r#"{"proxy_config":{"port":9000}}"#),
+        );
+        check(
+            &[r#"mcp_servers.a={"command":"x"}"#, "small_model=s"],
+            Some(r#"{"mcp_servers":{"a":{"command":"x"}},"small_model":"s"}"#),
         );
         check(&["args=-v"], None);
         check(&["env=", "env.A=1"], None);

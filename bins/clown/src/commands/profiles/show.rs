@@ -1,3 +1,4 @@
+use crate::commands::shell;
 use crate::context::Context;
 use crate::event::words;
 use crate::key_args;
@@ -5,9 +6,8 @@ use crate::local_time::LocalZone;
 use crate::output::Output;
 use crate::table::{Table, printable};
 use anstyle::Effects;
-use clown_api::{List, Profile, ProfileFault, Provider};
+use clown_api::{List, McpServer, Profile, ProfileFault, Provider};
 use clown_events::Timestamp;
-use serde_json::json;
 
 pub(super) fn list(
     output: Output,
@@ -83,6 +83,7 @@ pub(super) fn show(context: &Context, profile: &Profile) -> anyhow::Result<()> {
         ("provider", Some(profile.provider_id.clone())),
         ("endpoint", profile.endpoint_id.clone()),
         ("model", profile.model.clone()),
+        ("small model", profile.small_model.clone()),
         ("key", key_args::describe_in_full(context, profile)),
         (
             "arguments",
@@ -91,6 +92,14 @@ pub(super) fn show(context: &Context, profile: &Profile) -> anyhow::Result<()> {
         ("folder", profile.working_dir.clone()),
     ];
     lines.extend(env.map(|(name, value)| ("variable", Some(format!("{name}={value}")))));
+    if let Some(hooks) = &profile.hooks_config {
+        let hooks = hooks
+            .iter()
+            .map(|(event, hooks)| format!("{event}: {hooks}"));
+        lines.extend(hooks.map(|line| ("hook", Some(line))));
+    }
+    let servers = profile.mcp_servers.iter();
+    lines.extend(servers.map(|(name, server)| ("MCP server", Some(mcp_line(name, server)))));
     lines.extend([
         ("created", Some(moment(profile.created_at))),
         ("changed", Some(moment(profile.updated_at))),
@@ -106,25 +115,22 @@ pub(super) fn show(context: &Context, profile: &Profile) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The variables that the profile itself names. What the agent gets besides is made when it runs.
-pub(super) fn env(context: &Context, profile: &Profile) -> anyhow::Result<()> {
-    let output = context.output;
-    if output.is_json() {
-        let env: serde_json::Map<_, _> = profile
-            .env
+/// A server in one line; values of its variables and headers are masked by the daemon.
+pub(crate) fn mcp_line(name: &str, server: &McpServer) -> String {
+    let mut words: Vec<String> = server
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    words.extend(server.command.iter().chain(&server.url).cloned());
+    words.extend(server.args.iter().map(|word| shell::quoted_if_needed(word)));
+    words.extend(
+        server
+            .headers
             .iter()
-            .map(|(name, value)| (name.clone(), shown_value(name, value).into()))
-            .collect();
-        return output.json(&json!({"alias": profile.alias, "env": env, "key": profile.key}));
-    }
-    for (name, value) in &profile.env {
-        let value = shown_value(name, value);
-        output.line(format_args!("{}={}", printable(name), printable(&value)))?;
-    }
-    if let Some(key) = key_args::describe_in_full(context, profile) {
-        crate::output::note(format_args!("The key is {}.", printable(&key)));
-    }
-    Ok(())
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
+    format!("{name}: {}", words.join(" "))
 }
 
 /// What is wrong with a profile's file, where, and what to do.

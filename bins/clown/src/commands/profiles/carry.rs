@@ -1,0 +1,372 @@
+//! `clone`, `export` and `import`.
+
+use crate::context::Context;
+use crate::failure::{CONFLICT, Failure, USAGE};
+use crate::output::note;
+use crate::passphrase::{self, PassphraseArgs};
+use crate::whole_file::write_whole;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use clown_api::{AskExport, CloneProfile, Export, ExportedKey, SetKey};
+use clown_client::Client;
+use serde_json::{Map, Value, json};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(crate) struct CloneArgs {
+    /// The profile
+    #[arg(value_parser = crate::cli::alias)]
+    from: String,
+    /// The name of the copy
+    #[arg(value_parser = crate::cli::alias)]
+    to: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The profiles
+    #[arg(required = true, value_parser = crate::cli::alias)]
+    aliases: Vec<String>,
+    /// With stored keys and values that may be secrets, encrypted with a passphrase (age)
+    #[arg(long)]
+    with_key: bool,
+    /// Write to this file, which only you can read [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// What `clown profiles export` wrote; - is standard input
+    file: PathBuf,
+    /// Another name for the only profile in it
+    #[arg(long = "as", value_name = "ALIAS", value_parser = crate::cli::alias)]
+    rename: Option<String>,
+    /// What to do where a profile or key of that name exists
+    #[arg(long, value_enum, default_value_t = OnConflict::Fail)]
+    on_conflict: OnConflict,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnConflict {
+    /// Import nothing at all
+    Fail,
+    /// Keep what is there, and import the others
+    Skip,
+    /// Put the imported one in its place
+    Replace,
+}
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 16 << 20;
+
+pub(super) async fn clone(
+    context: &Context,
+    client: &Client,
+    args: CloneArgs,
+) -> anyhow::Result<()> {
+    let request = CloneProfile { alias: args.to };
+    let profile = client.clone_profile(&args.from, &request).await?;
+    if context.output.is_json() {
+        return context.output.json(&profile);
+    }
+    super::say_created(context.output, &profile)
+}
+
+pub(super) async fn export(
+    context: &Context,
+    client: &Client,
+    args: ExportArgs,
+) -> anyhow::Result<()> {
+    let request = AskExport {
+        aliases: args.aliases,
+        with_keys: args.with_key,
+    };
+    let export = client.export(&request).await?;
+    for place in &export.left_out {
+        note(format_args!(
+            "clown: left out, as it may be a secret: {place}"
+        ));
+    }
+    let mut text = serde_json::to_string_pretty(&export)?;
+    text.push('\n');
+    if args.with_key {
+        let passphrase = args.passphrase.new_one()?;
+        text = passphrase::encrypt(&text, &passphrase)?;
+    }
+    let Some(path) = &args.out else {
+        return context.output.text(text);
+    };
+    let path = std::path::absolute(path).context("cannot use that name for the file")?;
+    if path.exists() {
+        let text = format!(
+            "{} exists: remove it, or choose another name",
+            path.display()
+        );
+        return Err(Failure::new(CONFLICT, text).into());
+    }
+    write_whole(&path, text.as_bytes(), 0o600)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    context
+        .output
+        .told(format_args!("Wrote {}.", path.display()))?;
+    if context.output.is_json() {
+        context.output.json(&json!({"file": path}))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn import(
+    context: &Context,
+    client: &Client,
+    args: ImportArgs,
+) -> anyhow::Result<()> {
+    let text = read(&args.file)?;
+    let text = if passphrase::is_encrypted(&text) {
+        passphrase::decrypt(&text, &args.passphrase.known_one()?)?
+    } else {
+        text
+    };
+    let export = parse(&text, args.rename.as_deref())?;
+    let wanted = wanted(client, export, args.on_conflict).await?;
+    for key in &wanted.keys {
+        let request = SetKey {
+            provider_id: key.provider_id.clone(),
+            value: key.value.clone(),
+        };
+        client.set_key(&key.name, &request).await?;
+    }
+    let mut made = Vec::new();
+    for (mut members, exists) in wanted.profiles {
+        let alias = alias_of(&members).to_owned();
+        let profile = if exists {
+            members.remove("alias");
+            client.replace_profile(&alias, &members).await
+        } else {
+            client.create_profile_of(&members).await
+        };
+        let profile = profile.with_context(|| format!("profile {alias} was not imported"))?;
+        if !context.output.is_json() {
+            super::say_created(context.output, &profile)?;
+        }
+        // What somebody else's profile starts is to be read before it is run.
+        for line in programs(&members) {
+            let line = crate::table::printable(&line);
+            note(format_args!("clown: a run of {alias} will start: {line}"));
+        }
+        made.push(profile);
+    }
+    if context.output.is_json() {
+        context.output.json(&clown_api::List::new(made))?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin()
+            .take(MAX_BYTES)
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+    } else {
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+            .with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    Ok(text)
+}
+
+fn parse(text: &str, rename: Option<&str>) -> anyhow::Result<Export> {
+    let wrong = |text: String| anyhow::Error::from(Failure::new(USAGE, text));
+    let mut export: Export = serde_json::from_str(text)
+        .map_err(|error| wrong(format!("this is no export of profiles: {error}")))?;
+    if export.format != 1 {
+        let text = format!(
+            "this export has the format {}, and this clown knows 1: use a newer clown",
+            export.format
+        );
+        return Err(wrong(text));
+    }
+    if let Some(name) = rename {
+        match export.profiles.as_mut_slice() {
+            [only] => drop(only.insert("alias".to_owned(), name.into())),
+            all => {
+                let text = format!("--as names one profile, and {} are in this file", all.len());
+                return Err(wrong(text));
+            }
+        }
+    }
+    for members in &export.profiles {
+        crate::cli::alias(alias_of(members)).map_err(wrong)?;
+    }
+    Ok(export)
+}
+
+fn alias_of(members: &Map<String, Value>) -> &str {
+    members
+        .get("alias")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// What is to be made, once conflicts are settled.
+struct Wanted {
+    /// With whether there is one already.
+    profiles: Vec<(Map<String, Value>, bool)>,
+    keys: Vec<ExportedKey>,
+}
+
+async fn wanted(
+    client: &Client,
+    export: Export,
+    on_conflict: OnConflict,
+) -> anyhow::Result<Wanted> {
+    let profiles = client.profiles().await?.into_iter();
+    let present: Vec<String> = profiles.map(|profile| profile.alias).collect();
+    let keys = client.keys().await?.into_iter();
+    let present_keys: Vec<String> = keys.map(|key| key.name).collect();
+    let aliases = export.profiles.iter().map(alias_of);
+    let conflicts: Vec<String> = aliases
+        .filter(|alias| present.iter().any(|other| other == alias))
+        .map(|alias| format!("profile {alias}"))
+        .chain(
+            export
+                .keys
+                .iter()
+                .filter(|key| present_keys.contains(&key.name))
+                .map(|key| format!("key {}", key.name)),
+        )
+        .collect();
+    if on_conflict == OnConflict::Fail && !conflicts.is_empty() {
+        let text = format!(
+            "nothing was imported, since there is already {}: use --on-conflict skip or replace, \
+             or --as",
+            conflicts.join(", ")
+        );
+        return Err(Failure::new(CONFLICT, text).into());
+    }
+    let mut wanted = Wanted {
+        profiles: Vec::new(),
+        keys: Vec::new(),
+    };
+    for key in export.keys {
+        if on_conflict == OnConflict::Replace || !present_keys.contains(&key.name) {
+            wanted.keys.push(key);
+        }
+    }
+    for mut members in export.profiles {
+        let alias = alias_of(&members).to_owned();
+        let exists = present.contains(&alias);
+        if exists && on_conflict == OnConflict::Skip {
+            note(format_args!(
+                "clown: profile {alias} exists and stays as it is"
+            ));
+            continue;
+        }
+        let stored = members
+            .get("key")
+            .and_then(|key| key.get("store")?.as_str());
+        if let Some(name) = stored
+            && !present_keys.iter().any(|other| other == name)
+            && wanted.keys.iter().all(|key| key.name != name)
+        {
+            note(format_args!(
+                "clown: profile {alias} had the stored key {name}, which is not here: give it one \
+                 with `clown profiles set {alias} --key …`"
+            ));
+            members.remove("key");
+        }
+        wanted.profiles.push((members, exists));
+    }
+    Ok(wanted)
+}
+
+/// What a profile makes its agent or Clown start.
+fn programs(members: &Map<String, Value>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let key = members.get("key");
+    if let Some(line) = key.and_then(|key| key.get("command")?.as_str()) {
+        lines.push(format!("{line} (for its key)"));
+    }
+    let servers = members.get("mcp_servers").and_then(Value::as_object);
+    for (name, server) in servers.into_iter().flatten() {
+        if let Some(command) = server["command"].as_str() {
+            let args = server["args"].as_array().map(Vec::as_slice);
+            let args = args.unwrap_or_default().iter().filter_map(Value::as_str);
+            let words: Vec<&str> = std::iter::once(command).chain(args).collect();
+            lines.push(format!("{} (MCP server {name})", words.join(" ")));
+        }
+    }
+    if let Some(hooks) = members.get("hooks_config") {
+        commands_below(hooks, &mut lines);
+    }
+    lines
+}
+
+fn commands_below(value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some(command) if name == "command" || name == "bash" => {
+                        lines.push(format!("{command} (hook)"));
+                    }
+                    _ => commands_below(value, lines),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| commands_below(item, lines)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exports_that_are_and_exports_that_are_not() {
+        let check = |text: &str, rename: Option<&str>, part: Option<&str>| {
+            let refused = parse(text, rename).err().map(|error| error.to_string());
+            assert_eq!(refused.is_some(), part.is_some(), "{text}: {refused:?}");
+            let refused = refused.unwrap_or_default();
+            assert!(refused.contains(part.unwrap_or_default()), "{refused}");
+        };
+        let one = r#"{"format":1,"profiles":[{"alias":"a","agent_id":"x"}]}"#;
+        check(one, None, None);
+        check(one, Some("b"), None);
+        check(r#"{"format":2,"profiles":[]}"#, None, Some("newer"));
+        check(
+            r#"{"format":1,"profiles":[{"alias":"../a"}]}"#,
+            None,
+            Some("alias"),
+        );
+        check(r#"{"format":1,"profiles":[{}]}"#, None, Some("alias"));
+        check(r#"{"format":1,"profiles":[]}"#, Some("b"), Some("--as"));
+        check("agent_id = 'x'", None, Some("no export"));
+        check(r#"{"format":1,"profiles":[],"more":1}"#, None, Some("more"));
+    }
+
+    #[test]
+    fn what_a_profile_would_start() {
+        let members = json!({
+            "key": {"command": "pass show x"},
+            "mcp_servers": {"m": {"command": "npx", "args": ["-y", "s"]}, "u": {"url": "http://u"}},
+            "hooks_config": {"Stop": [{"hooks": [{"type": "command", "command": "done"}]}]},
+        });
+        assert_eq!(
+            programs(members.as_object().unwrap()),
+            [
+                "pass show x (for its key)",
+                "npx -y s (MCP server m)",
+                "done (hook)"
+            ]
+        );
+    }
+}

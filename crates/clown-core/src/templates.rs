@@ -1,0 +1,215 @@
+//! Templates of profiles: members to begin with, ours and people's own.
+
+use crate::profiles::{McpDefinition, ProfileError, merge};
+use crate::providers::{Catalog, Identifier, Manifest};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A template: what a new profile has where its maker says nothing else.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateManifest {
+    /// What it is asked for by.
+    pub id: Identifier,
+    /// Its name for people.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    agent_id: Option<String>,
+    provider_id: Option<String>,
+    endpoint_id: Option<String>,
+    model: Option<String>,
+    small_model: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    args: Vec<String>,
+    working_dir: Option<String>,
+    hooks_config: Option<Map<String, Value>>,
+    #[serde(default)]
+    mcp_servers: BTreeMap<String, McpDefinition>,
+}
+
+/// The members of a profile that a template has.
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_id: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    small_model: &'a Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    env: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: &'a Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_dir: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hooks_config: &'a Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    mcp_servers: &'a BTreeMap<String, McpDefinition>,
+}
+
+impl TemplateManifest {
+    /// The members that a profile of it begins with.
+    pub fn members(&self) -> Map<String, Value> {
+        let members = serde_json::to_value(Members {
+            agent_id: &self.agent_id,
+            provider_id: &self.provider_id,
+            endpoint_id: &self.endpoint_id,
+            model: &self.model,
+            small_model: &self.small_model,
+            env: &self.env,
+            args: &self.args,
+            working_dir: &self.working_dir,
+            hooks_config: &self.hooks_config,
+            mcp_servers: &self.mcp_servers,
+        });
+        match members {
+            Ok(Value::Object(members)) => members,
+            // Maps with text keys and plain values only.
+            _ => Map::new(),
+        }
+    }
+}
+
+impl Manifest for TemplateManifest {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The built-in templates, as file name and content.
+const BUILT_IN: [(&str, &str); 6] = [
+    (
+        "claude-api.toml",
+        include_str!("../manifests/templates/claude-api.toml"),
+    ),
+    (
+        "claude-login.toml",
+        include_str!("../manifests/templates/claude-login.toml"),
+    ),
+    (
+        "claude-openrouter.toml",
+        include_str!("../manifests/templates/claude-openrouter.toml"),
+    ),
+    (
+        "codex-api.toml",
+        include_str!("../manifests/templates/codex-api.toml"),
+    ),
+    (
+        "gemini-api.toml",
+        include_str!("../manifests/templates/gemini-api.toml"),
+    ),
+    (
+        "opencode-openrouter.toml",
+        include_str!("../manifests/templates/opencode-openrouter.toml"),
+    ),
+];
+
+/// The built-in templates and those of `folder` (`templates.d`), which win by id. A folder that is
+/// not there holds none.
+pub fn load(folder: &Path) -> Catalog<TemplateManifest> {
+    Catalog::load(&BUILT_IN, folder)
+}
+
+/// The members of a request over those of the template that its member `template` names, which is
+/// taken out. What the request says wins; null takes a member of the template away.
+pub fn fill_in(
+    catalog: &Catalog<TemplateManifest>,
+    mut members: Map<String, Value>,
+) -> Result<Map<String, Value>, ProfileError> {
+    let Some(id) = members.remove("template") else {
+        return Ok(members);
+    };
+    let template = id.as_str().and_then(|id| catalog.get(id));
+    let Some(template) = template else {
+        let known: Vec<&str> = catalog.all().map(|known| known.id.as_str()).collect();
+        return Err(ProfileError::Invalid {
+            member: "template".to_owned(),
+            message: format!("there is no template {id}: there are {}", known.join(", ")),
+        });
+    };
+    let mut filled = template.members();
+    for (name, value) in members {
+        // A key is one thing, not a table of several.
+        if name == "key" {
+            filled.insert(name, value);
+        } else {
+            merge(&mut filled, name, value);
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifests::Manifests;
+    use crate::profiles::Rules as _;
+    use crate::{Catalogue, agents, providers};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    #[test]
+    fn every_built_in_template_makes_a_profile_that_can_run() {
+        let nowhere = Path::new("/nonexistent");
+        let rules = Catalogue {
+            agents: Arc::new(Manifests::new(nowhere.to_owned(), agents::load)),
+            providers: Arc::new(Manifests::new(nowhere.to_owned(), providers::load)),
+        };
+        let catalog = load(nowhere);
+        assert_eq!(catalog.problems(), []);
+        assert_eq!(catalog.all().count(), BUILT_IN.len());
+        for template in catalog.all() {
+            let members = template.members();
+            let definition = serde_json::from_value(members.into()).unwrap();
+            rules.check(&definition).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_said_wins_over_the_template() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "id = \"t\"\nname = \"T\"\nagent_id = \"claude\"\nmodel = \"m\"\nargs = [\"-v\"]\n\
+                    env = { A = \"1\", B = \"2\" }\n";
+        std::fs::write(folder.path().join("t.toml"), text).unwrap();
+        std::fs::write(
+            folder.path().join("bad.toml"),
+            "id = \"bad\"\nname = \"B\"\nkey = 1\n",
+        )
+        .unwrap();
+        let catalog = load(folder.path());
+        assert!(catalog.problems()[0].message.contains("key"));
+        let check = |members: Value, expected: Value| {
+            let filled = fill_in(&catalog, members.as_object().unwrap().clone()).unwrap();
+            assert_eq!(Value::Object(filled), expected);
+        };
+        check(json!({"agent_id": "x"}), json!({"agent_id": "x"}));
+        check(
+            json!({"template": "t", "model": "n", "args": null, "env": {"B": null, "C": "3"},
+                   "key": {"env": "K"}}),
+            json!({"agent_id": "claude", "model": "n", "env": {"A": "1", "C": "3"},
+                   "key": {"env": "K"}}),
+        );
+        let unknown = json!({"template": "tt"});
+        let refused = fill_in(&catalog, unknown.as_object().unwrap().clone());
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("\"tt\"") && refused.contains("claude-api"),
+            "{refused}"
+        );
+    }
+}
