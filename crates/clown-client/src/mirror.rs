@@ -10,7 +10,8 @@ use clown_api::State;
 ///
 /// It takes a snapshot and follows the stream from exactly there. An event makes it take the next
 /// snapshot; those that the snapshot already reflects are passed over, so that many events at once
-/// cost one. Nothing is polled. Lost connections, restarts of the daemon and gaps are waited out: what
+/// cost one. Nothing is polled, so what changes without an event (a provider's file, say) shows with the
+/// next one. Lost connections, restarts of the daemon and gaps are waited out: what
 /// comes then is what is true then.
 ///
 /// ```no_run

@@ -205,7 +205,7 @@ impl Listener {
         let ring = self.bus.ring();
         let read = ring.read_after(self.skipped(cursor, ring.last), max_bytes);
         let has_all = match &read {
-            Read::Behind => false,
+            Read::Behind(_) => false,
             Read::Slices(slices) => slices.last().is_none_or(|last| last.last() >= ring.last),
         };
         self.set(if has_all { RESTING } else { AWAKE });

@@ -131,8 +131,29 @@ fn one_that_rests_is_never_behind_the_ring_by_what_it_does_not_want() {
     // One that is awake, and slow, is.
     append(&bus, [13].into_iter());
     append(&bus, [16].into_iter());
-    assert!(matches!(listener.read_after(cursor, 100), Read::Behind));
+    assert!(matches!(
+        listener.read_after(cursor, 100),
+        Read::Behind(Seq(10))
+    ));
     assert!(!listener.rests());
+}
+
+#[test]
+fn one_that_is_behind_when_it_wakes_goes_on_where_it_was_woken() {
+    let bus = Arc::new(Bus::new(Seq(0), 1));
+    let proxies = filter(&["Proxy*"], &[]);
+    let listener = bus.listen(Interest::of(&proxies));
+    let mut cursor = Seq(0);
+    take(&listener, &mut cursor, &proxies, &mut Vec::new());
+    for seq in [2, 3, 5] {
+        append(&bus, [seq].into_iter());
+    }
+    append(&bus, [7].into_iter());
+    for seq in [8, 9] {
+        append(&bus, [seq].into_iter());
+    }
+    let read = listener.read_after(cursor, 100);
+    assert!(matches!(read, Read::Behind(Seq(5))), "{read:?}");
 }
 
 #[test]

@@ -45,8 +45,9 @@ struct Ring {
 pub enum Read {
     /// What follows the cursor, oldest first; empty when there is nothing yet.
     Slices(Vec<Slice>),
-    /// The ring does not reach back to the cursor: read the journal.
-    Behind,
+    /// The ring does not reach back to the reader's place: read the journal from there. That can be
+    /// beyond the cursor, by what was of no interest.
+    Behind(Seq),
 }
 
 impl Bus {
@@ -111,7 +112,7 @@ impl Bus {
 impl Ring {
     fn read_after(&self, cursor: Seq, max_bytes: usize) -> Read {
         if cursor < self.floor {
-            return Read::Behind;
+            return Read::Behind(cursor);
         }
         let first = self
             .segments

@@ -16,7 +16,7 @@ fn segment(numbers: &[u64]) -> Segment {
 
 fn numbers(read: Read) -> Option<Vec<u64>> {
     match read {
-        Read::Behind => None,
+        Read::Behind(_) => None,
         Read::Slices(slices) => Some(
             slices
                 .iter()

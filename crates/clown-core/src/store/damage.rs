@@ -20,8 +20,13 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
         let _ = fs::remove_file(beside(path, SUSPECT));
         return Ok(());
     }
-    for table in ["meta", "profiles", "agents", "runs"] {
-        quick_check(connection, &format!("quick_check({table})"))?;
+    let mut statement = connection.prepare(
+        "SELECT name FROM sqlite_schema
+         WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'journal'",
+    )?;
+    let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
+    for table in tables {
+        quick_check(connection, &format!("quick_check({})", table?))?;
     }
     Ok(())
 }

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,7 +58,17 @@ pub enum StoreError {
     Closed,
 }
 
+thread_local! {
+    /// The last damage that this thread has met. A service's own error may hide it from us.
+    static MET: RefCell<Option<StoreError>> = const { RefCell::new(None) };
+}
+
 impl StoreError {
+    /// Takes out what damage this thread has met since the last time.
+    pub(super) fn take_damage() -> Result<(), Self> {
+        MET.take().map_or(Ok(()), Err)
+    }
+
     pub(super) fn open(path: &Path, source: rusqlite::Error) -> Self {
         match Self::from(source) {
             Self::Failed(source) | Self::Unwritable(source) => Self::Open {
@@ -82,7 +93,11 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::PermissionDenied
                 | ErrorCode::SystemIoFailure,
             ) => Self::Unwritable(error),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                let error = Self::Corrupt(error);
+                MET.with_borrow_mut(|met| *met = Some(error.clone()));
+                error
+            }
             _ => Self::Failed(error),
         }
     }

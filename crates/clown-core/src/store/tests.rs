@@ -322,6 +322,43 @@ fn the_log_stays_bounded_while_many_commit_without_a_rest() {
 }
 
 #[test]
+fn a_damage_that_only_a_callers_work_meets_is_told_too() {
+    #[derive(Debug)]
+    struct Hidden;
+    impl From<StoreError> for Hidden {
+        fn from(_: StoreError) -> Self {
+            Self
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clown.db");
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    let root: usize = store
+        .read(|connection| {
+            let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'usage_totals'";
+            let root: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok(usize::try_from(root).unwrap())
+        })
+        .unwrap();
+    drop(store);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(root - 1) * 4_096..root * 4_096].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    // The start looks at every table but the journal.
+    let store = Store::open(&path, &StoreSettings::default()).unwrap();
+    assert!(store.set_aside().is_some());
+
+    let hidden = store.commit(|_| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        Err::<(), _>(StoreError::from(rusqlite::Error::SqliteFailure(code, None)))?;
+        Ok::<_, Hidden>(())
+    });
+    assert!(hidden.is_err());
+    let told = store.check(false);
+    assert!(matches!(told, Err(StoreError::Corrupt(_))), "{told:?}");
+}
+
+#[test]
 fn a_damage_that_a_reader_meets_is_told_at_once_and_healed_by_a_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clown.db");

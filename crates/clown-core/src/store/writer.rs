@@ -273,7 +273,8 @@ struct Committer {
 impl Committer {
     fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Option<News> {
         let committed = self.commit(&mut jobs);
-        self.damage.watch(&committed);
+        // Also what failed a job alone.
+        self.damage.watch(&StoreError::take_damage());
         let (committed, news) = match committed {
             Err(error) => {
                 *lock(&self.failing) = Some(error.clone());

@@ -288,7 +288,7 @@ impl Connection {
 
     fn reads(&self) -> bool {
         // A gap is the first that a client hears; until it is known, nothing is answered.
-        !self.feed.begins()
+        (self.closing.is_some() || !self.feed.begins())
             && self.outbox.caused_by_client() <= CAUSED_BY_CLIENT
             && !self
                 .closing

@@ -123,6 +123,14 @@ impl Feed {
         }
     }
 
+    /// Behind which number there is a gap, of which the client is still to be told.
+    pub(super) fn gap_after(&self) -> Option<Seq> {
+        match self.position {
+            Position::Oldest { gap_after } => gap_after,
+            Position::After(_) => None,
+        }
+    }
+
     /// Whether the first page of the journal is still to come.
     pub(super) fn begins(&self) -> bool {
         matches!(self.position, Position::Oldest { .. })
@@ -182,7 +190,10 @@ impl Feed {
             return Refill::Ended;
         }
         match self.listener.read_after(cursor, self.source.batch_bytes) {
-            Read::Behind => self.read_journal(),
+            Read::Behind(place) => {
+                self.position = Position::After(place);
+                self.read_journal()
+            }
             Read::Slices(slices) => {
                 for slice in &slices {
                     self.take(slice, outbox);

@@ -89,7 +89,9 @@ impl Follower {
     /// it resumes even if nothing happens before it loses the connection.
     fn start(&self) -> Bytes {
         let mut text = b"retry: 1000\n".to_vec();
-        text.extend_from_slice(&form::place(self.feed.place()));
+        // Until a gap is told: whoever comes back before that must be told of it then.
+        let place = self.feed.gap_after().unwrap_or(self.feed.place());
+        text.extend_from_slice(&form::place(place));
         text.into()
     }
 

@@ -7,7 +7,7 @@ use clown_core::proxies::{Instance, Observed};
 use clown_core::{Alias, Core};
 use clown_events::{Cost, Tokens, Usd};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ struct Model {
     proxies: BTreeMap<String, (u64, u64)>,
     /// Input, output, cache creation and read, and billionths of a dollar.
     used: BTreeMap<String, [i128; 5]>,
+    /// Of which a part had no price.
+    unpriced: BTreeSet<String>,
 }
 
 impl Model {
@@ -49,6 +51,9 @@ impl Model {
             tokens("cache_read_input_tokens"),
             nanos as i128,
         ];
+        if usage["cost"]["unpriced"] == true {
+            self.unpriced.insert(text(&usage["profile"]));
+        }
         let sums = self.used.entry(text(&usage["profile"])).or_default();
         for (sum, more) in sums.iter_mut().zip(more) {
             *sum += more;
@@ -107,7 +112,8 @@ fn write(core: &Core, stop: &AtomicBool, seed: u64) {
             _ => {
                 let tokens = Tokens::new(choice.below(500), choice.below(50))
                     .with_cache_read_input_tokens(choice.below(3) * 1_000);
-                let cost = Cost::new(Usd::from_nanos(choice.below(9_000_000) as i64));
+                let cost = Cost::new(Usd::from_nanos(choice.below(9_000_000) as i64))
+                    .with_unpriced(choice.below(40) == 0);
                 core.usage.add(&alias, tokens, cost).unwrap();
                 continue;
             }

@@ -55,6 +55,32 @@ fn since_gives_what_follows_and_every_frame_its_number() {
 }
 
 #[test]
+fn what_was_trimmed_beside_a_filter_is_no_gap() {
+    let server = TestServer::with_ring(1, |_| {});
+    for target in [
+        "/ws?events=ProfileDeleted&since=now",
+        "/ws?events=ProfileDeleted",
+    ] {
+        for round in 0..30 {
+            let mut client = Client::open(server.address, target);
+            client.send_text(r#"{"action":"ping"}"#);
+            assert_eq!(client.json()["type"], "Pong");
+            for number in 0..5 {
+                server.publish(vec![created(&format!("a{number}"))]);
+            }
+            server.trim(server.store.head());
+            // Behind the ring before the client's task has looked.
+            server.publish(vec![deleted("wanted")]);
+            for number in 0..3 {
+                server.publish(vec![created(&format!("b{number}"))]);
+            }
+            let told = client.json();
+            assert_eq!(told["type"], "ProfileDeleted", "{target} {round}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_number_that_is_not_held_gets_a_gap_first() {
     let server = TestServer::start();
     let trimmed = server.publish(vec![created("a")]);
