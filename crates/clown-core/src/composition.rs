@@ -267,6 +267,7 @@ impl Core {
                 providers::load_over,
             )),
         });
+        let templates = Manifests::over(from_registry(), templates_dir, templates::load_over);
         let path = settings
             .environment
             .iter()
@@ -296,7 +297,7 @@ impl Core {
             keys,
             registry,
             catalogue,
-            templates: Manifests::new(templates_dir, templates::load),
+            templates,
             agents,
             profiles,
             runs,

@@ -2,6 +2,7 @@
 
 use crate::profiles::{McpDefinition, ProfileError, merge};
 use crate::providers::{Catalog, Identifier, Manifest};
+use crate::registry::{Kind, Layer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -89,6 +90,24 @@ impl Manifest for TemplateManifest {
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
+
+    /// A key cannot be in a template at all; what is here would start something, or lead a run
+    /// elsewhere.
+    fn check_foreign(&self) -> Result<(), String> {
+        let said = [
+            ("hooks_config", self.hooks_config.is_some()),
+            ("mcp_servers", !self.mcp_servers.is_empty()),
+            ("env", !self.env.is_empty()),
+            ("args", !self.args.is_empty()),
+            ("working_dir", self.working_dir.is_some()),
+        ];
+        match said.iter().find(|(_, is_said)| *is_said) {
+            Some((name, _)) => Err(format!(
+                "it has `{name}`: a template of a registry must not, that is a person's own to say. Put it into templates.d yourself if you trust it"
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The built-in templates, as file name and content.
@@ -123,6 +142,15 @@ const BUILT_IN: [(&str, &str); 6] = [
 /// not there holds none.
 pub fn load(folder: &Path) -> Catalog<TemplateManifest> {
     Catalog::load(&BUILT_IN, folder)
+}
+
+/// The same, with those of a registry between the two.
+pub fn load_over(layer: &Layer, folder: &Path) -> Catalog<TemplateManifest> {
+    Catalog::load_over(&BUILT_IN, layer, Kind::Template, folder)
+}
+
+pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
 }
 
 /// The members of a request over those of the template that its member `template` names, which is

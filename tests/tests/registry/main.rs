@@ -652,6 +652,33 @@ fn it_is_synced_unasked_and_brings_agents_that_are_found() {
 }
 
 #[test]
+fn templates_of_a_registry_begin_profiles_until_a_person_has_one_of_that_name() {
+    let (world, _server) = following("");
+    let folder = world.path("source/templates");
+    fs::create_dir_all(&folder).unwrap();
+    let template = |name: &str, model: &str| {
+        format!("id = \"team\"\nname = \"{name}\"\nagent_id = \"claude\"\nmodel = \"{model}\"\n")
+    };
+    fs::write(folder.join("team.toml"), template("Ours", "m-1")).unwrap();
+    build(&world, "stable", None, &[]);
+    assert_eq!(sync(&world).0, 200);
+    assert_eq!(status(&world)["artifacts"]["templates"], 1);
+    let create = |alias: &str| {
+        world.clown_ok(&["profiles", "create", alias, "--template", "team"]);
+        let profile = world.get(&format!("/api/v1/profiles/{alias}")).json();
+        profile["model"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(create("first"), "m-1");
+    fs::create_dir_all(world.path("config/templates.d")).unwrap();
+    fs::write(
+        world.path("config/templates.d/team.toml"),
+        template("Mine", "m-2"),
+    )
+    .unwrap();
+    assert_eq!(create("second"), "m-2");
+}
+
+#[test]
 fn building_checks_every_manifest_and_signs_with_a_password() {
     let world = World::new();
     fs::create_dir_all(world.path("source/providers")).unwrap();

@@ -168,6 +168,10 @@ impl Manifest for ProviderManifest {
         self.id.as_str()
     }
 
+    fn check_foreign(&self) -> Result<(), String> {
+        super::foreign::check(self)
+    }
+
     fn check(&self) -> Result<(), String> {
         self.check_placeholders()?;
         let checks = self.endpoints.iter().filter_map(|it| it.check.as_ref());

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod check;
+mod foreign;
 mod manifest;
 mod model;
 mod url;

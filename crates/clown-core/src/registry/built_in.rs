@@ -1,11 +1,11 @@
 //! The manifests that come with Clown, as a registry of their own.
 
 use super::index::{Commit, Hash, Kind};
-use crate::{agents, providers};
+use crate::{agents, providers, templates};
 
 /// The commit of the built-in set, which follows from what it holds.
 pub fn commit() -> Commit {
-    let rows: Vec<(Kind, &str, Hash, u64)> = [Kind::Agent, Kind::Provider]
+    let rows: Vec<(Kind, &str, Hash, u64)> = [Kind::Agent, Kind::Provider, Kind::Template]
         .into_iter()
         .flat_map(|kind| {
             files(kind).iter().map(move |(name, content)| {
@@ -29,6 +29,7 @@ fn files(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Agent => agents::built_in(),
         Kind::Provider => providers::built_in(),
-        Kind::Template | Kind::Prices => &[],
+        Kind::Template => templates::built_in(),
+        Kind::Prices => &[],
     }
 }
