@@ -66,6 +66,20 @@ fn hooks_are_added_listed_and_removed() {
         "no hooks",
     );
 
+    // An agent with a form of its own is told how, and what is written so is listed and removed.
+    world.clown_ok(&["profiles", "create", "flat", "--agent", "crush"]);
+    refused(
+        &world,
+        &["hooks", "add", "flat", "PreToolUse", "x"],
+        2,
+        "clown profiles set flat 'hooks_config={\"PreToolUse\":[…]}'",
+    );
+    let own = r#"hooks_config={"PreToolUse":[{"command":"./own.sh"}]}"#;
+    world.clown_ok(&["profiles", "set", "flat", own]);
+    let listed = world.clown_ok(&["hooks", "list", "flat"]);
+    assert!(listed.contains(r#"{"command":"./own.sh"}"#), "{listed}");
+    world.clown_ok(&["hooks", "remove", "flat", "PreToolUse", "--all"]);
+
     world.clown_ok(&["hooks", "remove", "work", "PreToolUse", "./check"]);
     world.clown_ok(&["hooks", "remove", "work", "Stop", "--all"]);
     let profile = world.get("/api/v1/profiles/work").json();

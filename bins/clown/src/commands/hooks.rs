@@ -78,7 +78,7 @@ async fn add(context: &Context, client: &Client, args: AddArgs) -> anyhow::Resul
     let agent = client
         .agent(&client.profile(&alias).await?.agent_id)
         .await?;
-    check_event(&agent.name, agent.hooks.as_ref(), &event)?;
+    check_event(&alias, &agent.name, agent.hooks.as_ref(), &event)?;
     let changed = change_as_seen(client, &alias, |profile| {
         let mut groups = groups_of(profile, &event)?;
         if commands_in(&groups).any(|hook| hook.is(&command, matcher.as_deref())) {
@@ -106,10 +106,14 @@ async fn remove(context: &Context, client: &Client, args: RemoveArgs) -> anyhow:
     } = args;
     let changed = change_as_seen(client, &alias, |profile| {
         let groups = groups_of(profile, &event)?;
-        let kept = without(&groups, |hook| {
-            (all || command.as_deref() == Some(hook.command))
-                && (matcher.is_none() || hook.matcher == matcher.as_deref())
-        });
+        let kept = match (all, &matcher) {
+            // Also what is in no form that is known here.
+            (true, None) => Vec::new(),
+            _ => without(&groups, |hook| {
+                (all || command.as_deref() == Some(hook.command))
+                    && (matcher.is_none() || hook.matcher == matcher.as_deref())
+            }),
+        };
         if kept == groups {
             let text = format!("profile {alias} has no such hook at {event}");
             return Err(Failure::new(NOT_FOUND, text).into());
@@ -144,24 +148,47 @@ fn list(context: &Context, profile: &Profile) -> anyhow::Result<()> {
     }
     let mut table = Table::new(&["EVENT", "MATCHER", "COMMAND"]);
     for (event, groups) in hooks_of(profile).into_iter().flatten() {
-        let groups = groups.as_array().map(Vec::as_slice).unwrap_or_default();
-        for hook in commands_in(groups) {
-            table.row([
-                event.clone(),
-                hook.matcher.unwrap_or_default().to_owned(),
-                hook.command.to_owned(),
-            ]);
+        for row in rows_of(groups) {
+            table.row([event.clone(), row.0, row.1]);
         }
     }
     table.print(context.output)
 }
 
-fn check_event(agent: &str, hooks: Option<&AgentHooks>, event: &str) -> anyhow::Result<()> {
+/// Matcher and command of each hook of an event; what is in another form than groups, as it is.
+fn rows_of(groups: &Value) -> Vec<(String, String)> {
+    let as_it_is = |value: &Value| vec![(String::new(), value.to_string())];
+    let Some(groups) = groups.as_array() else {
+        return as_it_is(groups);
+    };
+    let rows = groups.iter().flat_map(|group| {
+        if !group["hooks"].is_array() {
+            return as_it_is(group);
+        }
+        commands_in(std::slice::from_ref(group))
+            .map(|hook| {
+                let matcher = hook.matcher.unwrap_or_default();
+                (matcher.to_owned(), hook.command.to_owned())
+            })
+            .collect()
+    });
+    rows.collect()
+}
+
+fn check_event(
+    alias: &str,
+    agent: &str,
+    hooks: Option<&AgentHooks>,
+    event: &str,
+) -> anyhow::Result<()> {
     let text = match hooks {
         None => format!("{agent} has no hooks that Clown could set"),
         Some(hooks) if hooks.form != "groups" => format!(
-            "Clown does not know how {agent} writes a hook: write hooks_config with \
-             `clown profiles edit`"
+            "{agent} writes its hooks in a form of its own, which `clown hooks add` does not know: \
+             write them as its documentation says, by \
+             `clown profiles set {alias} 'hooks_config={{\"{}\":[…]}}'` or \
+             `clown profiles edit {alias}`",
+            hooks.events.first().map_or("EVENT", String::as_str)
         ),
         Some(hooks) if !hooks.events.is_empty() && !hooks.events.iter().any(|e| e == event) => {
             format!(
@@ -217,7 +244,9 @@ fn commands_in<'a>(groups: &'a [Value]) -> impl Iterator<Item = Hook<'a>> {
 /// The groups without those commands, and without groups that hold none any more.
 fn without(groups: &[Value], is_gone: impl Fn(&Hook<'_>) -> bool) -> Vec<Value> {
     let kept = groups.iter().filter_map(|group| {
-        let hooks = group["hooks"].as_array()?;
+        let Some(hooks) = group["hooks"].as_array() else {
+            return Some(group.clone());
+        };
         let matcher = group["matcher"].as_str();
         let left: Vec<Value> = hooks
             .iter()
@@ -246,6 +275,7 @@ mod tests {
         let groups = json!([
             {"matcher": "Bash", "hooks": [{"type": "command", "command": "a"}, {"type": "command", "command": "b"}]},
             {"hooks": [{"type": "command", "command": "a", "timeout": 5}]},
+            {"command": "a"},
         ]);
         let groups = groups.as_array().unwrap();
         let check = |gone: &dyn Fn(&Hook<'_>) -> bool, expected: Value| {
@@ -255,6 +285,7 @@ mod tests {
             &|hook| hook.command == "a",
             json!([
                 {"matcher": "Bash", "hooks": [{"type": "command", "command": "b"}]},
+                {"command": "a"},
             ]),
         );
         check(
@@ -262,10 +293,33 @@ mod tests {
             json!([
                 {"matcher": "Bash", "hooks": [{"type": "command", "command": "b"}]},
                 {"hooks": [{"type": "command", "command": "a", "timeout": 5}]},
+                {"command": "a"},
             ]),
         );
-        check(&|_| true, json!([]));
+        check(&|_| true, json!([{"command": "a"}]));
         check(&|hook| hook.command == "c", groups.clone().into());
+    }
+
+    #[test]
+    fn rows_of_groups_and_of_other_forms() {
+        let check = |groups: Value, expected: &[(&str, &str)]| {
+            let rows = rows_of(&groups);
+            let rows: Vec<(&str, &str)> = rows
+                .iter()
+                .map(|(matcher, command)| (matcher.as_str(), command.as_str()))
+                .collect();
+            assert_eq!(rows, expected, "{groups}");
+        };
+        let command = json!({"type": "command", "command": "a"});
+        check(
+            json!([{"matcher": "Bash", "hooks": [command]}, {"hooks": [command]}]),
+            &[("Bash", "a"), ("", "a")],
+        );
+        check(
+            json!([{"hooks": []}, {"command": "a"}]),
+            &[("", r#"{"command":"a"}"#)],
+        );
+        check(json!(true), &[("", "true")]);
     }
 
     #[test]
@@ -275,7 +329,7 @@ mod tests {
                 form: form.to_owned(),
                 events: events.iter().map(|event| (*event).to_owned()).collect(),
             });
-            let refused = check_event("X", hooks.as_ref(), event).err();
+            let refused = check_event("work", "X", hooks.as_ref(), event).err();
             let refused = refused.map(|error| error.to_string());
             assert_eq!(refused.is_some(), part.is_some(), "{event}: {refused:?}");
             assert!(
@@ -287,7 +341,8 @@ mod tests {
         check(Some(("groups", &["Stop"])), "Stop", None);
         check(Some(("groups", &[])), "Anything", None);
         check(Some(("groups", &["Stop"])), "Stp", Some("it knows Stop"));
-        check(Some(("own", &[])), "Stop", Some("profiles edit"));
+        check(Some(("own", &[])), "Stop", Some("profiles edit work"));
+        check(Some(("own", &["Go"])), "Go", Some(r#"{"Go":[…]}"#));
         check(None, "Stop", Some("no hooks"));
     }
 }

@@ -1,4 +1,5 @@
-use super::load;
+use super::{HooksForm, load};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -89,6 +90,46 @@ fn versions_as_the_programs_print_them() {
     check("qwen", "0.24.4\n", Some("0.24.4"));
     check("gemini", "Error: Cannot find module\n", None);
     check("claude", "", None);
+}
+
+#[test]
+fn hooks_of_the_built_in_ones() {
+    let catalog = load(Path::new("/nonexistent/agents.d"));
+    let check = |id: &str, expected: Option<(HooksForm, &str)>| {
+        let hooks = catalog.get(id).unwrap().hooks.as_ref();
+        assert_eq!(
+            hooks.map(|hooks| hooks.form),
+            expected.map(|(form, _)| form),
+            "{id}"
+        );
+        let events = hooks.map_or(&[][..], |hooks| &hooks.events);
+        let known = expected.is_none_or(|(_, event)| events.iter().any(|known| known == event));
+        assert!(known, "{id}: {events:?}");
+        let once: BTreeSet<&String> = events.iter().collect();
+        assert_eq!(once.len(), events.len(), "{id}: {events:?}");
+    };
+    let mut seen = BTreeSet::new();
+    for (id, expected) in [
+        ("aider", None),
+        ("amp", None),
+        ("claude", Some((HooksForm::Groups, "Stop"))),
+        ("codex", Some((HooksForm::Groups, "Stop"))),
+        ("copilot", Some((HooksForm::Groups, "agentStop"))),
+        ("crush", Some((HooksForm::Own, "PreToolUse"))),
+        ("cursor-agent", None),
+        ("droid", Some((HooksForm::Groups, "Stop"))),
+        ("gemini", Some((HooksForm::Groups, "AfterAgent"))),
+        ("goose", None),
+        ("grok", Some((HooksForm::Groups, "Stop"))),
+        ("kimi", None),
+        ("opencode", None),
+        ("qwen", Some((HooksForm::Groups, "Stop"))),
+    ] {
+        check(id, expected);
+        seen.insert(id);
+    }
+    let all: BTreeSet<&str> = catalog.all().map(|manifest| manifest.id.as_str()).collect();
+    assert_eq!(seen, all);
 }
 
 #[test]
