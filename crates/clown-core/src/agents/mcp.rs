@@ -46,6 +46,11 @@ const TEXTS: [&str; 3] = ["name", "command", "url"];
 const WHOLE: [&str; 3] = ["args", "env", "headers"];
 
 impl McpTemplate {
+    /// As they are written.
+    pub(super) fn as_toml(&self) -> &toml::Table {
+        &self.0
+    }
+
     /// The members with everything filled in.
     pub(crate) fn render(&self, values: &McpValues<'_>) -> Result<Map<String, Value>, Error> {
         table(&self.0, values)

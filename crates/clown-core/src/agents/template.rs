@@ -71,6 +71,11 @@ pub struct Template(String);
 pub struct SecretTemplate(String);
 
 impl Template {
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The text with everything filled in.
     pub fn render(&self, variables: &Variables<'_>) -> Result<String, Error> {
         environment(variables.caller_names)
@@ -79,6 +84,11 @@ impl Template {
 }
 
 impl SecretTemplate {
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The text with everything filled in.
     pub fn render(&self, variables: &Variables<'_>) -> Result<String, Error> {
         let all = variables

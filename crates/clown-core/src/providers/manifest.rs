@@ -198,6 +198,10 @@ impl Manifest for ProviderManifest {
             _ => Ok(()),
         }
     }
+
+    fn check_foreign(&self) -> Result<(), String> {
+        super::foreign::check(self)
+    }
 }
 
 impl ProviderManifest {

@@ -3,6 +3,7 @@
 use super::index::{Artifact, Index, Kind};
 use crate::agents::AgentManifest;
 use crate::providers::{self, Problem, ProviderManifest};
+use crate::templates::TemplateManifest;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -73,29 +74,12 @@ impl Layer {
     }
 }
 
-/// Members of a template that would run something, or send a key to somewhere.
-const NOT_IN_TEMPLATES: [&str; 3] = ["key", "hooks_config", "mcp_servers"];
-
 /// Whether an artifact can be used.
 pub(super) fn check_file(file: &LayerFile) -> Result<(), Problem> {
     match file.kind {
         Kind::Agent => providers::parse_foreign::<AgentManifest>(file).map(drop),
         Kind::Provider => providers::parse_foreign::<ProviderManifest>(file).map(drop),
-        Kind::Template => {
-            let table = providers::parse_table(&file.path, &file.content)?;
-            match NOT_IN_TEMPLATES
-                .iter()
-                .find(|name| table.contains_key(**name))
-            {
-                Some(name) => Err(Problem::of(
-                    &file.path,
-                    format!(
-                        "a template of a registry must not have `{name}`: that is a person's own to say"
-                    ),
-                )),
-                None => Ok(()),
-            }
-        }
+        Kind::Template => providers::parse_foreign::<TemplateManifest>(file).map(drop),
         Kind::Prices => providers::parse_table(&file.path, &file.content).map(drop),
     }
 }

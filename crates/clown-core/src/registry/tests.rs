@@ -154,8 +154,13 @@ impl World {
 }
 
 fn provider(id: &str, name: &str) -> String {
+    let url = match id {
+        // One that is built in keeps its host.
+        "openai" => "https://api.openai.com/v2",
+        _ => "http://127.0.0.1:1/v1",
+    };
     format!(
-        "id = \"{id}\"\nname = \"{name}\"\n[[endpoints]]\nid = \"here\"\nurls = {{ openai-chat = \"http://127.0.0.1:1/v1\" }}\n"
+        "id = \"{id}\"\nname = \"{name}\"\n[[endpoints]]\nid = \"here\"\nurls = {{ openai-chat = \"{url}\" }}\n"
     )
 }
 
