@@ -9,6 +9,7 @@ pub mod bus;
 mod composition;
 pub mod fetch;
 pub mod files;
+mod foreign;
 pub mod journal;
 pub mod keys;
 pub mod launch;

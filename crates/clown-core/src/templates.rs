@@ -1,8 +1,10 @@
 //! Templates of profiles: members to begin with, ours and people's own.
 
+use crate::foreign::{is_address, is_plain, refused_variable};
 use crate::profiles::{McpDefinition, ProfileError, merge};
 use crate::providers::{Catalog, Identifier, Manifest};
 use crate::registry::{Kind, Layer};
+use crate::{agents, providers};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -91,24 +93,51 @@ impl Manifest for TemplateManifest {
         Ok(())
     }
 
-    /// A key cannot be in a template at all; what is here would start something, or lead a run
-    /// elsewhere.
     fn check_foreign(&self) -> Result<(), String> {
-        let said = [
-            ("hooks_config", self.hooks_config.is_some()),
-            ("mcp_servers", !self.mcp_servers.is_empty()),
-            ("env", !self.env.is_empty()),
-            ("args", !self.args.is_empty()),
-            ("working_dir", self.working_dir.is_some()),
-        ];
-        match said.iter().find(|(_, is_said)| *is_said) {
-            Some((name, _)) => Err(format!(
-                "it has `{name}`: a template of a registry must not, that is a person's own to say. Put it into templates.d yourself if you trust it"
-            )),
-            None => Ok(()),
+        let refused = |what: &str, reason: &str| {
+            Err(format!(
+                "`{what}` must not be in a template of a registry: {reason}; {REMEDY}"
+            ))
+        };
+        let members = self.members();
+        let own = NOT_FOREIGN
+            .iter()
+            .find(|(name, _)| members.contains_key(*name));
+        if let Some((name, reason)) = own {
+            return refused(name, reason);
         }
+        let mut models = self.model.iter().chain(&self.small_model);
+        if let Some(model) = models.find(|model| !is_plain(model)) {
+            return refused(model, "some agents take its signs for more than text");
+        }
+        for (name, value) in &self.env {
+            let reason = refused_variable(name).or_else(|| {
+                (is_address(name)
+                    || agents::is_minded_by_built_in(name)
+                    || providers::fills_address_of_built_in(name))
+                .then_some("account, address or folder of an agent can change by it")
+            });
+            if let Some(reason) = reason {
+                return refused(name, reason);
+            }
+            if !is_plain(value) {
+                return refused(name, "its value is more than plain text");
+            }
+        }
+        Ok(())
     }
 }
+
+/// How a refusal ends.
+const REMEDY: &str = "put it into templates.d yourself if you trust it";
+
+/// Members of a template that are a person's own to say, and why.
+const NOT_FOREIGN: [(&str, &str); 4] = [
+    ("hooks_config", "programs are run by it"),
+    ("mcp_servers", "programs are run by it"),
+    ("args", "agents do anything by their arguments"),
+    ("working_dir", "agents change what is in there"),
+];
 
 /// The built-in templates, as file name and content.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -185,9 +214,9 @@ pub fn fill_in(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Catalogue;
     use crate::manifests::Manifests;
     use crate::profiles::Rules as _;
-    use crate::{Catalogue, agents, providers};
     use serde_json::json;
     use std::sync::Arc;
 
@@ -205,6 +234,54 @@ mod tests {
             let members = template.members();
             let definition = serde_json::from_value(members.into()).unwrap();
             rules.check(&definition).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_built_in_ones_could_come_from_a_registry() {
+        for template in load(Path::new("/nonexistent")).all() {
+            assert_eq!(template.check_foreign(), Ok(()), "{}", template.id.as_str());
+        }
+    }
+
+    #[test]
+    fn a_template_of_a_registry_runs_nothing_and_sends_nothing_elsewhere() {
+        let check = |members: &str, part: Option<&str>| {
+            let text = format!("id = \"t\"\nname = \"T\"\nagent_id = \"claude\"\n{members}\n");
+            let template: TemplateManifest = toml::from_str(&text).unwrap();
+            match (part, template.check_foreign()) {
+                (None, checked) => assert_eq!(checked, Ok(()), "{text}"),
+                (Some(part), Err(refused)) => assert!(
+                    refused.contains(part) && refused.contains("yourself"),
+                    "{part}: {refused}"
+                ),
+                (Some(_), Ok(())) => panic!("{text} was taken"),
+            }
+        };
+        let env = |name: &str, part| check(&format!("env = {{ {name} = \"x\" }}"), part);
+        check("model = \"m\"\nsmall_model = \"a/b:c\"", None);
+        env("API_TIMEOUT_MS", None);
+        check("hooks_config = { Stop = [] }", Some("`hooks_config`"));
+        check(
+            "mcp_servers = { x = { command = \"x\" } }",
+            Some("`mcp_servers`"),
+        );
+        check("args = [\"--yolo\"]", Some("`args`"));
+        check("working_dir = \"/\"", Some("`working_dir`"));
+        check("model = \"$(reboot)\"", Some("signs"));
+        check("env = { X = \"{'plugin': 1}\" }", Some("plain"));
+        for name in [
+            "NODE_OPTIONS",
+            "OPENCODE_CONFIG_CONTENT",
+            "X_COMMAND",
+            "ANTHROPIC_BASE_URL",
+            "PARROT_API_BASE",
+            "CLAUDE_CONFIG_DIR",
+            "CLAUDE_CODE_USE_BEDROCK",
+            "AZURE_RESOURCE_NAME",
+            "HTTPS_PROXY",
+        ] {
+            env(name, Some(name));
         }
     }
 

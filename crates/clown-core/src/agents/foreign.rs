@@ -1,10 +1,20 @@
 //! What the manifest of an agent may not do when it comes from a registry.
 //!
-//! Detection runs the program that a manifest names, unasked; a run sets the variables and the members
-//! of configuration files that it names. None of these may become a way to run something else than
-//! that program. What the built-in manifest of the same agent says may always be said again.
+//! Detection runs the program that a manifest names, unasked; a run sets the variables that it names
+//! and writes the files. None of that may become a way to run something else than that program. What
+//! the built-in manifest of the same id has too is not looked at.
 
-use super::{AgentManifest, McpFile};
+use super::manifest::ConfigFile;
+use super::{AgentManifest, McpFile, McpTemplate, MemberPath};
+use crate::foreign::{
+    is_address, is_endpoint, is_plain, refused_member, refused_template, refused_variable,
+};
+use crate::providers::Catalog;
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// How a refusal ends.
+const REMEDY: &str = "put it into agents.d yourself if you trust it";
 
 /// What programs are asked their version with.
 const VERSION_WORDS: [&str; 7] = [
@@ -17,62 +27,8 @@ const VERSION_WORDS: [&str; 7] = [
     "--no-update",
 ];
 
-/// Variables by which loaders, shells and interpreters run other code, or find other programs.
-const FORBIDDEN: [&str; 25] = [
-    "PATH",
-    "HOME",
-    "SHELL",
-    "IFS",
-    "ENV",
-    "BASH_ENV",
-    "PROMPT_COMMAND",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
-    "PERL5LIB",
-    "PERL5OPT",
-    "RUBYLIB",
-    "RUBYOPT",
-    "JAVA_TOOL_OPTIONS",
-    "EDITOR",
-    "VISUAL",
-    "PAGER",
-    "BROWSER",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_ASKPASS",
-];
-const FORBIDDEN_PREFIXES: [&str; 3] = ["LD_", "DYLD_", "GIT_CONFIG"];
-
-/// Parts of the names by which agents are told what to run, load or fetch: a hook, a helper that prints
-/// a key, a plugin, a server.
-const RUNS_SOMETHING: [&str; 19] = [
-    "command",
-    "cmd",
-    "exec",
-    "hook",
-    "script",
-    "helper",
-    "notify",
-    "shell",
-    "mcp",
-    "plugin",
-    "extension",
-    "npm",
-    "package",
-    "statusline",
-    "formatter",
-    "lsp",
-    "tool",
-    "config_content",
-    "editor",
-];
-
-/// All that a text of an `[mcp]` template may be, beside a short word.
-const PLACEHOLDERS: [&str; 6] = [
+/// What a text of a server becomes something by.
+const SERVER_VALUES: [&str; 6] = [
     "{{ name }}",
     "{{ command }}",
     "{{ args }}",
@@ -81,267 +37,256 @@ const PLACEHOLDERS: [&str; 6] = [
     "{{ headers }}",
 ];
 
+static BUILT_IN: LazyLock<Catalog<AgentManifest>> =
+    LazyLock::new(|| Catalog::load(&super::BUILT_IN, Path::new("")));
+
+/// Whether a built-in agent is told something by this variable, or chooses account, endpoint or model
+/// by it.
+pub(crate) fn is_minded_by_built_in(variable: &str) -> bool {
+    BUILT_IN.all().any(|agent| {
+        let mut clears = agent.clears.iter();
+        variable_of(agent, variable).is_some() || clears.any(|it| it.matches(variable))
+    })
+}
+
 pub(super) fn check(manifest: &AgentManifest) -> Result<(), String> {
-    let own = built_in(manifest.id.as_str());
-    check_version(manifest)?;
-    check_variables(manifest, own.as_ref())?;
-    check_members(manifest, own.as_ref())?;
-    match &manifest.mcp {
-        Some(file) if own.and_then(|own| own.mcp).as_ref() != Some(file) => check_mcp(file),
-        _ => Ok(()),
-    }
-}
-
-/// The built-in manifest of this agent.
-fn built_in(id: &str) -> Option<AgentManifest> {
-    let name = format!("{id}.toml");
-    let mut files = super::built_in().iter();
-    let (_, content) = files.find(|(file, _)| *file == name)?;
-    // A test reads all of them.
-    toml::from_str(content).ok()
-}
-
-fn check_version(manifest: &AgentManifest) -> Result<(), String> {
     let strange = |arg: &&String| !VERSION_WORDS.contains(&arg.as_str());
-    match manifest.version.args.iter().find(strange) {
-        Some(arg) => Err(format!(
+    if let Some(arg) = manifest.version.args.iter().find(strange) {
+        return Err(format!(
             "`version.args` has `{arg}`: a manifest of a registry asks a program with no other words than {}",
             VERSION_WORDS.join(", ")
-        )),
+        ));
+    }
+    let checked = Checked {
+        manifest,
+        known: BUILT_IN.get(manifest.id.as_str()).map(AsRef::as_ref),
+    };
+    checked.check_default_model()?;
+    checked.check_variables()?;
+    for file in &manifest.files {
+        checked.check_file(file)?;
+    }
+    match &manifest.mcp {
+        Some(mcp) => checked.check_mcp(mcp),
         None => Ok(()),
     }
 }
 
-fn check_variables(manifest: &AgentManifest, own: Option<&AgentManifest>) -> Result<(), String> {
-    let isolation = manifest.isolation.iter().map(|(name, template)| {
-        let known = own.is_some_and(|own| own.isolation.get(name) == Some(template));
-        (name, template.as_str(), known)
-    });
-    let env = manifest.env.iter().map(|(name, template)| {
-        let known = own.is_some_and(|own| own.env.get(name) == Some(template));
-        (name, template.as_str(), known)
-    });
-    for (name, text, known) in isolation.chain(env) {
-        let name = name.as_str();
-        if known {
-            continue;
-        }
-        if is_forbidden(&name) || runs_something(name) {
-            return Err(format!(
-                "it sets `{name}`, by which other programs could be run: a manifest of a registry must not. {TRUST}"
-            ));
-        }
-        if text.contains(['"', '\n']) {
-            return Err(format!(
-                "`{name}` is set to a text with a quotation mark or a line break, as a whole configuration would be: a manifest of a registry must not. {TRUST}"
-            ));
-        }
-    }
-    Ok(())
+struct Checked<'a> {
+    manifest: &'a AgentManifest,
+    /// The built-in one of the same id.
+    known: Option<&'a AgentManifest>,
 }
 
-fn check_members(manifest: &AgentManifest, own: Option<&AgentManifest>) -> Result<(), String> {
-    for file in &manifest.files {
-        for (path, value) in &file.members {
-            let known = own.is_some_and(|own| {
-                let mut files = own.files.iter();
-                files.any(|it| it.path == file.path && it.members.get(path) == Some(value))
-            });
-            let mut names = path.names().iter().map(|name| name.as_str());
-            if known {
+impl Checked<'_> {
+    /// Templates fill it into variables and files.
+    fn check_default_model(&self) -> Result<(), String> {
+        match &self.manifest.default_model {
+            Some(model) if !is_plain(model) => Err(refusal(
+                "default_model",
+                "be a text with such signs",
+                "it stands in variables and files",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_variables(&self) -> Result<(), String> {
+        for (name, template) in variables_of(self.manifest) {
+            if self.known.and_then(|known| variable_of(known, name)) == Some(template) {
                 continue;
             }
-            let found = names
-                .find(|name| runs_something(name))
-                .map(str::to_owned)
-                .or_else(|| name_in(value.as_toml()));
-            if let Some(name) = found {
-                return Err(format!(
-                    "it sets `{name}` in {}, by which something could be run: a manifest of a registry must not. {TRUST}",
-                    file.path.as_str()
-                ));
+            if let Some(reason) = refused_variable(name) {
+                return Err(refusal(name, "be set", reason));
             }
+            self.check_text(name, name, template)?;
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// A name within a value by which something could be run.
-fn name_in(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::Array(items) => items.iter().find_map(name_in),
-        toml::Value::Table(table) => table.iter().find_map(|(name, value)| {
-            if runs_something(name) {
-                Some(name.clone())
-            } else {
-                name_in(value)
-            }
-        }),
-        _ => None,
-    }
-}
-
-fn check_mcp(file: &McpFile) -> Result<(), String> {
-    for template in file.stdio.iter().chain(&file.http) {
-        let table = toml::Value::Table(template.as_toml().clone());
-        if let Some(text) = strange_text(&table) {
-            return Err(format!(
-                "`mcp` makes `{text}` a part of each server: a manifest of a registry puts in what a profile says, and short words. {TRUST}"
+    fn check_file(&self, file: &ConfigFile) -> Result<(), String> {
+        let path = file.path.as_str();
+        let known: Vec<&ConfigFile> = self
+            .known
+            .iter()
+            .flat_map(|known| &known.files)
+            .filter(|known| known.path == file.path && known.kind == file.kind)
+            .collect();
+        let segments = || path.split(['/', '.']);
+        if let Some(reason) = segments().find_map(refused_member)
+            && known.is_empty()
+        {
+            return Err(refusal(path, "be written", reason));
+        }
+        if path.split('/').any(|segment| segment.starts_with(".git")) && known.is_empty() {
+            return Err(refusal(
+                path,
+                "be written",
+                "git runs programs by its files",
             ));
         }
+        for (member, value) in &file.members {
+            if known
+                .iter()
+                .any(|known| known.members.get(member) == Some(value))
+            {
+                continue;
+            }
+            let at = text_of(member);
+            for name in member.names() {
+                check_name(&at, name.as_str())?;
+            }
+            let last = member.names().last().map_or("", |name| name.as_str());
+            self.check_value(&at, last, value.as_toml())?;
+        }
+        Ok(())
+    }
+
+    /// `at` is the way to it, for people; `name` the member that it is of.
+    fn check_value(&self, at: &str, name: &str, value: &toml::Value) -> Result<(), String> {
+        match value {
+            toml::Value::String(text) => self.check_text(at, name, text),
+            toml::Value::Array(items) => items
+                .iter()
+                .try_for_each(|item| self.check_value(at, name, item)),
+            toml::Value::Table(members) => members.iter().try_for_each(|(name, value)| {
+                let at = format!("{at}.{name}");
+                check_name(&at, name)?;
+                self.check_value(&at, name, value)
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_text(&self, at: &str, name: &str, text: &str) -> Result<(), String> {
+        let is_own = |name: &str| self.manifest.env.keys().any(|own| own.as_str() == name);
+        if let Some(reason) = refused_template(text, is_own) {
+            return Err(refusal(at, "be set to this text", reason));
+        }
+        // Where an agent takes a key from: only what the run gives it.
+        let is_variable = text.contains('_')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if is_variable && !is_own(text) {
+            return Err(refusal(
+                at,
+                "be set to this text",
+                "it names a variable that the manifest does not set",
+            ));
+        }
+        if is_address(name) && !is_endpoint(text) {
+            return Err(refusal(
+                at,
+                "be set to this text",
+                "an address is `{{ endpoint }}`, perhaps with a path behind it",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_mcp(&self, mcp: &McpFile) -> Result<(), String> {
+        if self.known.and_then(|known| known.mcp.as_ref()) == Some(mcp) {
+            return Ok(());
+        }
+        for (name, server) in [("stdio", &mcp.stdio), ("http", &mcp.http)] {
+            for (member, value) in server.iter().flat_map(McpTemplate::as_toml) {
+                check_server(&format!("mcp.{name}.{member}"), member, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_server(at: &str, name: &str, value: &toml::Value) -> Result<(), String> {
+    let texts = |value: &toml::Value| match value {
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        toml::Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map(ToOwned::to_owned))
+            .collect(),
+        _ => None,
+    };
+    // What these hold is what the profile's server has.
+    let whole: &[&[&str]] = match name {
+        "command" => &[&["{{ command }}"], &["{{ command }}", "{{ args }}"]],
+        "args" => &[&["{{ args }}"]],
+        "env" | "environment" => &[&["{{ env }}"]],
+        _ => &[],
+    };
+    if !whole.is_empty() {
+        return match texts(value) {
+            Some(texts)
+                if whole.contains(
+                    &texts
+                        .iter()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>()
+                        .as_slice(),
+                ) =>
+            {
+                Ok(())
+            }
+            _ => Err(refusal(
+                at,
+                "be anything but its placeholder",
+                "servers are a profile's own",
+            )),
+        };
+    }
+    check_name(at, name)?;
+    match value {
+        toml::Value::String(text) if SERVER_VALUES.contains(&text.as_str()) || is_word(text) => {
+            Ok(())
+        }
+        toml::Value::String(_) => Err(refusal(
+            at,
+            "be anything but a placeholder or a word",
+            "servers are a profile's own",
+        )),
+        toml::Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| check_server(at, name, item)),
+        toml::Value::Table(members) => members
+            .iter()
+            .try_for_each(|(name, value)| check_server(&format!("{at}.{name}"), name, value)),
+        _ => Ok(()),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphabetic() || byte == b'-';
+    !text.is_empty() && text.len() <= 24 && !text.starts_with('-') && text.bytes().all(fits)
+}
+
+fn check_name(at: &str, name: &str) -> Result<(), String> {
+    if let Some(reason) = refused_member(name) {
+        return Err(refusal(at, "be set", reason));
+    }
+    if !is_plain(name) {
+        return Err(refusal(at, "be set", "its name is more than plain text"));
     }
     Ok(())
 }
 
-/// A text that is no placeholder and no short word.
-fn strange_text(value: &toml::Value) -> Option<&str> {
-    match value {
-        toml::Value::String(text) => {
-            let word =
-                text.len() <= 20 && text.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
-            let plain = PLACEHOLDERS.contains(&text.as_str()) || word;
-            (!plain).then_some(text)
-        }
-        toml::Value::Array(items) => items.iter().find_map(strange_text),
-        toml::Value::Table(table) => table.iter().find_map(|(name, value)| match value {
-            // A word would do as a program, too.
-            toml::Value::String(text)
-                if runs_something(name) && !PLACEHOLDERS.contains(&text.as_str()) =>
-            {
-                Some(text.as_str())
-            }
-            toml::Value::Array(items) if runs_something(name) => items
-                .iter()
-                .filter_map(|item| item.as_str())
-                .find(|text| !PLACEHOLDERS.contains(text)),
-            value => strange_text(value),
-        }),
-        _ => None,
-    }
+fn refusal(what: &str, verb: &str, reason: &str) -> String {
+    format!("`{what}` must not {verb} by a manifest of a registry: {reason}; {REMEDY}")
 }
 
-/// What a person can do who wants it all the same.
-const TRUST: &str = "Put it into agents.d yourself if you trust it";
-
-fn runs_something(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    RUNS_SOMETHING.iter().any(|part| name.contains(part))
+fn variables_of(manifest: &AgentManifest) -> impl Iterator<Item = (&str, &str)> {
+    let isolation = manifest.isolation.iter();
+    let isolation = isolation.map(|(name, template)| (name.as_str(), template.as_str()));
+    let env = manifest.env.iter();
+    isolation.chain(env.map(|(name, template)| (name.as_str(), template.as_str())))
 }
 
-fn is_forbidden(name: &&str) -> bool {
-    FORBIDDEN.contains(name)
-        || FORBIDDEN_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+fn variable_of<'a>(manifest: &'a AgentManifest, name: &str) -> Option<&'a str> {
+    variables_of(manifest)
+        .find(|(known, _)| *known == name)
+        .map(|(_, template)| template)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::providers::{Catalog, Manifest as _};
-    use std::path::Path;
-
-    #[test]
-    fn the_built_in_ones_could_come_from_a_registry() {
-        let catalog: Catalog<AgentManifest> = crate::agents::load(Path::new("/nonexistent"));
-        for manifest in catalog.all() {
-            assert_eq!(manifest.check_foreign(), Ok(()), "{}", manifest.id.as_str());
-        }
-    }
-
-    #[test]
-    fn what_would_run_something_else_is_refused() {
-        let check = |args: &str, variable: &str, part: Option<&str>| {
-            let text = format!(
-                "id = \"x\"\nname = \"X\"\nbinaries = [\"sh\"]\n[version]\nargs = {args}\npattern = '(x)'\n\
-                 [env]\n{variable} = \"y\"\n"
-            );
-            let manifest: AgentManifest = toml::from_str(&text).unwrap();
-            let refused = manifest.check_foreign().err();
-            match part {
-                None => assert_eq!(refused, None, "{text}"),
-                Some(part) => assert!(refused.unwrap().contains(part), "{text}"),
-            }
-        };
-        check("[\"--version\"]", "X_KEY", None);
-        check("[\"-c\", \"reboot\"]", "X_KEY", Some("-c"));
-        check("[\"--version\"]", "LD_PRELOAD", Some("LD_PRELOAD"));
-        check("[\"--version\"]", "NODE_OPTIONS", Some("NODE_OPTIONS"));
-        check("[\"--version\"]", "PATH", Some("PATH"));
-        check("[\"--version\"]", "X_PLUGIN_DIR", Some("X_PLUGIN_DIR"));
-    }
-
-    #[test]
-    fn no_member_and_no_server_may_bring_a_command() {
-        let check = |id: &str, more: &str, part: Option<&str>| {
-            let text = format!(
-                "id = \"{id}\"\nname = \"X\"\nbinaries = [\"x\"]\n[version]\nargs = [\"--version\"]\npattern = '(x)'\n{more}"
-            );
-            let manifest: AgentManifest = toml::from_str(&text).unwrap();
-            let refused = manifest.check_foreign().err();
-            match part {
-                None => assert_eq!(refused, None, "{text}"),
-                Some(part) => {
-                    let refused = refused.unwrap_or_else(|| panic!("taken: {text}"));
-                    assert!(
-                        refused.contains(part) && refused.contains("agents.d"),
-                        "{refused}"
-                    );
-                }
-            }
-        };
-        let file = |members: &str| {
-            format!(
-                "[[files]]\npath = \"claude/settings.json\"\nkind = \"json\"\n[files.members]\n{members}\n"
-            )
-        };
-        check("x", &file("\"model\" = \"{{ model }}\""), None);
-        check(
-            "x",
-            &file("\"apiKeyHelper\" = \"sh\""),
-            Some("apiKeyHelper"),
-        );
-        check(
-            "x",
-            &file("\"a.b\" = [{ hooks = [{ type = \"command\", command = \"sh\" }] }]"),
-            Some("hooks"),
-        );
-        check("x", &file("\"notify\" = [\"sh\"]"), Some("notify"));
-        check(
-            "opencode",
-            &file("\"provider.x.npm\" = \"evil\""),
-            Some("npm"),
-        );
-        let env = |text: &str| format!("[env]\nX_SETTINGS = '{text}'\n");
-        check("x", &env("{{ home }}/x"), None);
-        check("x", &env("{\"a\": 1}"), Some("X_SETTINGS"));
-        check(
-            "opencode",
-            "[env]\nOPENCODE_CONFIG_CONTENT = '{}'\n",
-            Some("OPENCODE_CONFIG_CONTENT"),
-        );
-        let mcp = |stdio: &str| {
-            format!(
-                "[mcp]\nfile = \"x.json\"\nkind = \"json\"\nmember = \"servers\"\nstdio = {stdio}\n"
-            )
-        };
-        let fine = "{ type = \"stdio\", command = \"{{ command }}\", args = \"{{ args }}\" }";
-        check("x", &mcp(fine), None);
-        check(
-            "x",
-            &mcp("{ command = [\"{{ command }}\", \"{{ args }}\"] }"),
-            None,
-        );
-        check("x", &mcp("{ command = \"sh\" }"), Some("`sh`"));
-        check(
-            "x",
-            &mcp("{ command = [\"sh\", \"{{ command }}\"] }"),
-            Some("`sh`"),
-        );
-        check(
-            "x",
-            &mcp("{ command = \"{{ command }}\", args = [\"-c reboot\"] }"),
-            Some("-c reboot"),
-        );
-    }
+fn text_of(member: &MemberPath) -> String {
+    let names: Vec<&str> = member.names().iter().map(|name| name.as_str()).collect();
+    names.join(".")
 }

@@ -46,7 +46,7 @@ const TEXTS: [&str; 3] = ["name", "command", "url"];
 const WHOLE: [&str; 3] = ["args", "env", "headers"];
 
 impl McpTemplate {
-    /// As it is written.
+    /// As they are written.
     pub(super) fn as_toml(&self) -> &toml::Table {
         &self.0
     }

@@ -15,6 +15,7 @@ mod usage;
 mod watch;
 
 pub use find::{Fingerprint, Found, find, program};
+pub(crate) use foreign::is_minded_by_built_in;
 pub use manifest::{
     AgentManifest, Binaries, BinaryName, ConfigFile, FileKind, HooksFile, HooksForm, MemberPath,
     MemberValue, Pattern, RelativePath, VariableName, VersionCommand,
@@ -103,5 +104,7 @@ pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
     &BUILT_IN
 }
 
+#[cfg(test)]
+mod foreign_tests;
 #[cfg(test)]
 mod manifest_tests;

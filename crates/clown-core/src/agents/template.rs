@@ -72,7 +72,7 @@ pub struct SecretTemplate(String);
 
 impl Template {
     /// As it is written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -85,7 +85,7 @@ impl Template {
 
 impl SecretTemplate {
     /// As it is written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 

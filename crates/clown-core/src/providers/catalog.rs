@@ -181,7 +181,7 @@ pub(crate) fn parse_foreign<M: Manifest>(file: &LayerFile) -> Result<M, Problem>
     }
     match manifest.check_foreign() {
         Ok(()) => Ok(manifest),
-        Err(message) => Err(Problem::of(&file.path, message)),
+        Err(message) => Err(placed(&file.path, &file.content, message)),
     }
 }
 
@@ -206,15 +206,18 @@ fn parse<M: Manifest>(path: &Path, content: &str) -> Result<M, Problem> {
     let manifest: M = deserialize(path, content)?;
     match manifest.check() {
         Ok(()) => Ok(manifest),
-        Err(message) => {
-            let offset = place_in(content, &message).unwrap_or(0);
-            let (line, column) = line_and_column(content, offset);
-            Err(Problem {
-                line,
-                column,
-                ..Problem::of(path, message)
-            })
-        }
+        Err(message) => Err(placed(path, content, message)),
+    }
+}
+
+/// A problem where that stands which its message names first.
+fn placed(path: &Path, content: &str, message: String) -> Problem {
+    let offset = place_in(content, &message).unwrap_or(0);
+    let (line, column) = line_and_column(content, offset);
+    Problem {
+        line,
+        column,
+        ..Problem::of(path, message)
     }
 }
 
@@ -254,8 +257,8 @@ fn place_in(content: &str, message: &str) -> Option<usize> {
         (offset, line)
     });
     let is_member = |line: &str| {
-        let rest = line.trim_start_matches('[').strip_prefix(name);
-        rest.is_some_and(|rest| rest.trim_start().starts_with(['=', ']']))
+        let rest = line.trim_start_matches(['[', '"']).strip_prefix(name);
+        rest.is_some_and(|rest| rest.trim_start_matches(['"', ' ']).starts_with(['=', ']']))
     };
     let value = format!("\"{name}\"");
     let member = lines.clone().find(|(_, line)| is_member(line));

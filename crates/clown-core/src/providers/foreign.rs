@@ -1,77 +1,269 @@
 //! What the manifest of a provider may not do when it comes from a registry.
 //!
-//! A profile's key goes to the addresses of its provider. So a registry may add providers, and say
-//! more of the built-in ones, but never send the keys that people have for these somewhere else.
+//! People have keys for built-in providers, in variables, profiles and keyrings. A registry may not
+//! send those elsewhere. A provider with an id of its own gets no key unless a person gives it one.
 
-use super::ProviderManifest;
+use super::{Catalog, KeyManifest, ProviderManifest};
+use crate::foreign::{is_plain, is_plain_name, refused_variable};
+use std::path::Path;
+use std::sync::LazyLock;
+
+static BUILT_IN: LazyLock<Catalog<ProviderManifest>> =
+    LazyLock::new(|| Catalog::load(&super::BUILT_IN, Path::new("")));
+
+/// How a refusal ends.
+const REMEDY: &str = "put it into providers.d yourself if you trust it";
+
+/// Beginnings of variables with secrets that are no key of a provider's.
+const OTHERS_SECRETS: [&str; 10] = [
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "GITHUB_",
+    "GH_",
+    "GITLAB_",
+    "SSH_",
+    "NPM_",
+    "CARGO_",
+    "DATABASE_",
+];
+
+/// Whether an address of a built-in provider names this variable in braces.
+pub(crate) fn fills_address_of_built_in(variable: &str) -> bool {
+    let named = |provider: &ProviderManifest| {
+        urls_of(provider).any(|url| url.placeholders().any(|name| name == variable))
+    };
+    BUILT_IN.all().any(|provider| named(provider))
+}
 
 pub(super) fn check(manifest: &ProviderManifest) -> Result<(), String> {
-    let Some(own) = built_in(manifest.id.as_str()) else {
-        return Ok(());
-    };
-    let known: Vec<&str> = addresses(&own).map(origin).collect();
-    match addresses(manifest).find(|address| !known.contains(&origin(address))) {
-        Some(address) => Err(format!(
-            "it sends the keys of `{}` to {}: a manifest of a registry must not lead a built-in provider elsewhere. Give it another id, or put it into providers.d yourself if you trust it",
-            manifest.id.as_str(),
-            origin(address)
-        )),
+    let known = BUILT_IN.get(manifest.id.as_str()).map(AsRef::as_ref);
+    check_texts(manifest)?;
+    check_addresses(manifest, known)?;
+    match &manifest.key {
+        Some(key) => check_key(key, known),
         None => Ok(()),
     }
 }
 
-/// The built-in manifest of this provider.
-fn built_in(id: &str) -> Option<ProviderManifest> {
-    let name = format!("{id}.toml");
-    let mut files = super::built_in().iter();
-    let (_, content) = files.find(|(file, _)| *file == name)?;
-    // A test reads all of them.
-    toml::from_str(content).ok()
+/// They stand in agents' files.
+fn check_texts(manifest: &ProviderManifest) -> Result<(), String> {
+    let refused = |text: &str| {
+        Err(format!(
+            "`{text}` must not be a name in a manifest of a registry: some agents take its signs for more than text; {REMEDY}"
+        ))
+    };
+    if !is_plain_name(&manifest.name) {
+        return refused(&manifest.name);
+    }
+    let models = manifest.models.iter().map(|model| model.id.as_str());
+    let mut models = models.chain(manifest.default_model.as_deref());
+    match models.find(|model| !is_plain(model)) {
+        Some(model) => refused(model),
+        None => Ok(()),
+    }
 }
 
-fn addresses(manifest: &ProviderManifest) -> impl Iterator<Item = &str> {
-    let endpoints = manifest.endpoints.iter();
-    endpoints.flat_map(|endpoint| endpoint.urls.values().map(|url| url.as_str()))
+fn check_addresses(
+    manifest: &ProviderManifest,
+    known: Option<&ProviderManifest>,
+) -> Result<(), String> {
+    for url in urls_of(manifest).map(super::EndpointUrl::as_str) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/%{}[]".contains(&byte);
+        if !url.bytes().all(fits) {
+            return Err(format!(
+                "`{url}` must not be an address in a manifest of a registry: some agents take its signs for more than text; {REMEDY}"
+            ));
+        }
+        if let Some(known) = known
+            && !urls_of(known).any(|own| is_same_or_below(url, own.as_str()))
+        {
+            let mut hosts: Vec<&str> = urls_of(known).map(|url| parts(url.as_str()).1).collect();
+            hosts.sort_unstable();
+            hosts.dedup();
+            let hosts = match hosts.as_slice() {
+                [] => "it has no address".to_owned(),
+                hosts => format!("its keys go to {} and what is below", hosts.join(", ")),
+            };
+            return Err(format!(
+                "`{url}` must not be an address of {} by a manifest of a registry: {hosts}; give the provider another id, or {REMEDY}",
+                known.name
+            ));
+        }
+    }
+    Ok(())
 }
 
-/// Scheme, host and port, as written.
-fn origin(address: &str) -> &str {
-    let host = address.find("://").map_or(0, |at| at + 3);
-    let end = address[host..]
-        .find('/')
-        .map_or(address.len(), |at| host + at);
-    &address[..end]
+/// The same host and port, or a host below it; and not in the clear where it was not.
+fn is_same_or_below(url: &str, own: &str) -> bool {
+    let ((scheme, host), (own_scheme, own_host)) = (parts(url), parts(own));
+    let (host, own_host) = (host.to_lowercase(), own_host.to_lowercase());
+    let is_below = || {
+        host.strip_suffix(&own_host)
+            .is_some_and(|rest| rest.ends_with('.'))
+    };
+    (scheme == "https" || scheme == own_scheme) && (host == own_host || is_below())
+}
+
+/// Scheme, and host with port.
+fn parts(url: &str) -> (&str, &str) {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    (scheme, rest.split('/').next().unwrap_or_default())
+}
+
+/// `clown providers check` sends what the variable holds.
+fn check_key(key: &KeyManifest, known: Option<&ProviderManifest>) -> Result<(), String> {
+    for name in names_of(key) {
+        if known
+            .and_then(|known| known.key.as_ref())
+            .is_some_and(|own| names_of(own).any(|own| own == name))
+        {
+            continue;
+        }
+        let others = BUILT_IN.all().find(|other| {
+            other
+                .key
+                .as_ref()
+                .is_some_and(|key| names_of(key).any(|own| own == name))
+        });
+        let reason = match others {
+            Some(other) => Some(format!("it holds a key of {}", other.name)),
+            None if OTHERS_SECRETS.iter().any(|start| name.starts_with(start)) => {
+                Some("it can hold a secret that is no provider's key".to_owned())
+            }
+            None => refused_variable(name).map(ToOwned::to_owned),
+        };
+        if let Some(reason) = reason {
+            return Err(format!(
+                "`{name}` must not be the variable of a key by a manifest of a registry: {reason}; name another, or {REMEDY}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn names_of(key: &KeyManifest) -> impl Iterator<Item = &str> {
+    [key.variable.as_str()]
+        .into_iter()
+        .chain(key.also.iter().map(String::as_str))
+}
+
+fn urls_of(manifest: &ProviderManifest) -> impl Iterator<Item = &super::EndpointUrl> {
+    manifest
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| endpoint.urls.values())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::{Catalog, Manifest as _};
-    use std::path::Path;
+    use crate::providers::Manifest as _;
 
     #[test]
     fn the_built_in_ones_could_come_from_a_registry() {
-        let catalog: Catalog<ProviderManifest> = crate::providers::load(Path::new("/nonexistent"));
-        assert!(catalog.all().count() > 10);
-        for manifest in catalog.all() {
+        for manifest in BUILT_IN.all() {
             assert_eq!(manifest.check_foreign(), Ok(()), "{}", manifest.id.as_str());
         }
     }
 
+    #[track_caller]
+    fn check_text(text: &str, part: Option<&str>) {
+        let manifest: ProviderManifest = toml::from_str(text).unwrap();
+        match (part, manifest.check_foreign()) {
+            (None, checked) => assert_eq!(checked, Ok(()), "{text}"),
+            (Some(part), Err(refused)) => {
+                assert!(refused.contains(part), "{part}: {refused}");
+                assert!(
+                    refused.contains("registry") && refused.contains("yourself"),
+                    "{refused}"
+                );
+            }
+            (Some(_), Ok(())) => panic!("{text} was taken"),
+        }
+    }
+
     #[test]
-    fn keys_of_built_in_providers_go_nowhere_else() {
-        let check = |id: &str, url: &str, refused: bool| {
+    fn what_is_built_in_keeps_its_hosts() {
+        let check = |id: &str, url: &str, part: Option<&str>| {
             let text = format!(
                 "id = \"{id}\"\nname = \"X\"\n[[endpoints]]\nid = \"e\"\nurls = {{ openai-chat = \"{url}\" }}\n"
             );
-            let manifest: ProviderManifest = toml::from_str(&text).unwrap();
-            assert_eq!(manifest.check_foreign().is_err(), refused, "{id} {url}");
+            check_text(&text, part);
         };
-        check("openai", "https://api.openai.com/v2", false);
-        check("openai", "https://api.openai.com.evil.example/v1", true);
-        check("openai", "http://api.openai.com/v1", true);
-        check("openai", "https://api.openai.com:444/v1", true);
-        check("openai", "https://evil.example/api.openai.com", true);
-        check("new-one", "https://evil.example/v1", false);
+        for good in [
+            "https://api.anthropic.com",
+            "https://API.anthropic.com/v2",
+            "https://eu.api.anthropic.com",
+        ] {
+            check("anthropic", good, None);
+        }
+        for evil in [
+            "https://evil.example",
+            "http://api.anthropic.com",
+            "https://api.anthropic.com.evil.example",
+            "https://evilapi.anthropic.com",
+            "https://api.anthropic.com:8443",
+            "https://api.anthropic.com.",
+            "https://{ANTHROPIC}",
+            "https://{X}anthropic.com",
+            "http://127.0.0.1:1",
+        ] {
+            check("anthropic", evil, Some("api.anthropic.com"));
+            check("moon", evil, None);
+        }
+        check("self", "https://evil.example", Some("no address"));
+        check("ollama", "http://127.0.0.1:11434/v2", None);
+        check("ollama", "http://127.0.0.1:1/v2", Some("127.0.0.1:11434"));
+        check(
+            "azure-openai",
+            "https://{AZURE_RESOURCE_NAME}.openai.azure.com/v2",
+            None,
+        );
+        check(
+            "azure-openai",
+            "https://evil.openai.azure.com/v2",
+            Some("openai.azure.com"),
+        );
+        check("moon", "https://moon.example/$(reboot)", Some("signs"));
+        check("moon", "https://moon.example/`reboot`", Some("signs"));
+    }
+
+    #[test]
+    fn variables_of_keys_and_names_are_its_own() {
+        let check = |id: &str, key: &str, part: Option<&str>| {
+            check_text(
+                &format!("id = \"{id}\"\nname = \"X\"\n[key]\n{key}\n"),
+                part,
+            );
+        };
+        check(
+            "moon",
+            "variable = \"MOON_API_KEY\"\nalso = [\"MOON_KEY\"]",
+            None,
+        );
+        check("anthropic", "variable = \"ANTHROPIC_API_KEY\"", None);
+        for (key, part) in [
+            ("variable = \"ANTHROPIC_API_KEY\"", "Anthropic"),
+            ("variable = \"MOON\"\nalso = [\"OPENAI_API_KEY\"]", "OpenAI"),
+            ("variable = \"AWS_SECRET_ACCESS_KEY\"", "secret"),
+            ("variable = \"PATH\"", "`PATH`"),
+        ] {
+            check("moon", key, Some(part));
+        }
+        check("deepseek", "variable = \"OPENAI_API_KEY\"", Some("OpenAI"));
+        check_text(
+            "id = \"moon\"\nname = \"Moon (EU)\"\ndefault_model = \"a/b:c-1\"\n",
+            None,
+        );
+        check_text("id = \"moon\"\nname = \"$(reboot)\"\n", Some("signs"));
+        check_text(
+            "id = \"moon\"\nname = \"M\"\ndefault_model = \"`x`\"\n",
+            Some("signs"),
+        );
+        check_text(
+            "id = \"moon\"\nname = \"M\"\nmodels = [\"${X}\"]\n",
+            Some("signs"),
+        );
     }
 }

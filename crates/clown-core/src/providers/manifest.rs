@@ -168,10 +168,6 @@ impl Manifest for ProviderManifest {
         self.id.as_str()
     }
 
-    fn check_foreign(&self) -> Result<(), String> {
-        super::foreign::check(self)
-    }
-
     fn check(&self) -> Result<(), String> {
         self.check_placeholders()?;
         let checks = self.endpoints.iter().filter_map(|it| it.check.as_ref());
@@ -201,6 +197,10 @@ impl Manifest for ProviderManifest {
             )),
             _ => Ok(()),
         }
+    }
+
+    fn check_foreign(&self) -> Result<(), String> {
+        super::foreign::check(self)
     }
 }
 

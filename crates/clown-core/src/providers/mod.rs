@@ -10,6 +10,7 @@ mod url;
 pub use catalog::{Catalog, Manifest, Problem};
 pub(crate) use catalog::{parse_foreign, parse_table};
 pub use check::{AddressVerdict, Checked, KeyVerdict, check};
+pub(crate) use foreign::fills_address_of_built_in;
 pub use manifest::{
     CheckManifest, Endpoint, Format, Identifier, KeyAuth, KeyManifest, Placeholder,
     ProviderManifest,

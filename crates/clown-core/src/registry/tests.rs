@@ -154,13 +154,13 @@ impl World {
 }
 
 fn provider(id: &str, name: &str) -> String {
-    // A built-in one keeps its host.
-    let host = match id {
-        "openai" => "https://api.openai.com",
-        _ => "http://127.0.0.1:1",
+    let url = match id {
+        // One that is built in keeps its host.
+        "openai" => "https://api.openai.com/v2",
+        _ => "http://127.0.0.1:1/v1",
     };
     format!(
-        "id = \"{id}\"\nname = \"{name}\"\n[[endpoints]]\nid = \"here\"\nurls = {{ openai-chat = \"{host}/v1\" }}\n"
+        "id = \"{id}\"\nname = \"{name}\"\n[[endpoints]]\nid = \"here\"\nurls = {{ openai-chat = \"{url}\" }}\n"
     )
 }
 
