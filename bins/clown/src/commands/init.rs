@@ -181,7 +181,6 @@ fn choose_provider(
     })
 }
 
-/// Without any word on it, a key is where people usually keep it.
 /// What the provider's address needs of the person, as the variables that give it.
 fn ask_for_address(provider: &Provider) -> anyhow::Result<BTreeMap<String, String>> {
     let is_default = |id: &str| provider.default_endpoint.as_deref() == Some(id);
@@ -195,13 +194,14 @@ fn ask_for_address(provider: &Provider) -> anyhow::Result<BTreeMap<String, Strin
                 "{} needs {}, such as {}",
                 provider.name, placeholder.about, placeholder.example
             );
-            let value = prompt::line(&question, "")?;
+            let value = answered(&question)?;
             env.insert(placeholder.variable.clone(), value);
         }
     }
     Ok(env)
 }
 
+/// Without any word on it, a key is where people usually keep it.
 fn default_key(provider: &Provider) -> Option<KeyInput> {
     provider
         .key_env
