@@ -72,7 +72,8 @@ OPENAI_API_BASE=http://127.0.0.1:9
 ANTHROPIC_BASE_URL=http://127.0.0.1:9
 OPENAI_MODEL=model-of-the-project
 END
-clown agents detect >/dev/null
+# A busy machine may take an agent more than the 5 s for its version; it is asked again.
+for _ in 1 2 3; do clown agents detect | grep -q ' unknown ' || break; done
 clown watch --since 0 >"$work/watch.txt" 2>&1 &
 
 say() { printf '\n$ %s\n' "$*"; }
@@ -128,6 +129,57 @@ copilot anthropic-messages openai-responses openai-chat
 droid anthropic-messages openai-responses openai-chat
 grok openai-responses openai-chat
 aider openai-chat anthropic-messages gemini
+END
+
+# The rest of a profile: a small model, an MCP server and a hook. Both programs leave a mark. `asked`
+# is an agent that asks the small model something beside "ping"; the others are told it, and ask it at
+# other times.
+missing() {
+    echo "IT DID NOT REACH THE AGENT: $*"
+    exit 1
+}
+while read -r agent format event small; do
+    is_there "$agent" || continue
+    alias=$agent-more
+    mark=$work/marks/$alias
+    mkdir -p "$work/marks"
+    : >"$work/requests.jsonl"
+    more=(--model trial-model --key-env TRIAL_KEY)
+    [ "$small" = none ] || more+=(--small-model small-model)
+    clown profiles create "$alias" --agent "$agent" --provider "trial-$format" "${more[@]}" >/dev/null
+    clown mcp add "$alias" marker --env "TRIAL_MARK=$mark.mcp" -- python3 "$here/mcp_server.py" >/dev/null
+    [ "$event" = none ] || clown hooks add "$alias" "$event" "touch $mark.hook" >/dev/null
+    words=$(ping_of "$agent")
+    # It runs no hook that nobody has trusted.
+    [ "$agent" = codex ] && words="exec --dangerously-bypass-hook-trust ${words#exec }"
+    say "clown run $alias -- $words"
+    # shellcheck disable=SC2086  # words of their own
+    timeout -k 5 120 "$bin/clown" run "$alias" -- $words </dev/null >"$work/said.txt" 2>&1 || true
+    grep -o pong "$work/said.txt" | head -1 || echo "(no pong)"
+    echo "MCP server: $(tr '\n' ' ' <"$mark.mcp" || true)"
+    grep -q tools/list "$mark.mcp" || missing "the MCP server of $agent"
+    if [ "$event" = none ]; then
+        echo "hook: none"
+    elif [ -e "$mark.hook" ]; then
+        echo "hook at $event: ran"
+    else
+        missing "the hook of $agent"
+    fi
+    if [ "$small" = asked ]; then
+        grep -q '"small-model"' "$work/requests.jsonl" || missing "the small model of $agent"
+    fi
+    echo "small model, $small: $(grep -c '"small-model"' "$work/requests.jsonl" || true) requests," \
+        "$(grep -c '"trial-model"\|models/trial-model' "$work/requests.jsonl") to the other"
+done <<END
+claude anthropic-messages UserPromptSubmit told
+codex openai-responses UserPromptSubmit none
+opencode openai-chat none asked
+gemini gemini BeforeAgent none
+qwen openai-chat UserPromptSubmit asked
+kimi openai-chat none told
+copilot openai-chat userPromptSubmitted none
+droid openai-chat SessionStart none
+grok openai-chat UserPromptSubmit asked
 END
 
 # With its own login, and none made: nothing that the caller has may take its place.

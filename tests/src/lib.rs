@@ -4,11 +4,13 @@
 mod binaries;
 mod http;
 mod stream;
+mod terminal;
 mod world;
 
 pub use binaries::{Binaries, binaries};
 pub use http::{Answer, request};
 pub use stream::Stream;
+pub use terminal::Terminal;
 pub use world::{FakeAgent, World};
 
 use std::path::PathBuf;

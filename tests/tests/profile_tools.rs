@@ -190,7 +190,7 @@ fn mcp_servers_are_added_listed_and_removed() {
 }
 
 #[test]
-fn an_agent_that_takes_no_servers_is_refused_them() {
+fn an_agent_that_takes_neither_servers_nor_a_small_model_is_refused_them() {
     let world = World::new();
     fs::create_dir_all(world.path("config/agents.d")).unwrap();
     fs::write(
@@ -212,6 +212,18 @@ fn an_agent_that_takes_no_servers_is_refused_them() {
     let answer = world.send("PATCH", "/api/v1/profiles/bare", &body);
     assert_eq!(answer.status, 422, "{answer:?}");
     assert_eq!(answer.json()["code"], "invalid_profile");
+    let created = [
+        "profiles",
+        "create",
+        "b",
+        "--agent",
+        "bare",
+        "--small-model",
+        "s",
+    ];
+    refused(&world, &created, 2, "no model for small requests");
+    let set = ["profiles", "set", "bare", "small_model=s"];
+    refused(&world, &set, 2, "no model for small requests");
     // By hand it is told, and does not run.
     fs::write(
         world.profile_file("bare"),

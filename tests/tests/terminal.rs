@@ -2,82 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use clown_tests::{World, binaries, cannot_run, wait_for};
+use clown_tests::{Terminal, World, binaries, wait_for};
 use std::fs;
-use std::process::Command;
 
-struct Terminal<'a> {
-    world: &'a World,
-    socket: String,
-}
-
-impl<'a> Terminal<'a> {
-    fn open(world: &'a World) -> Option<Self> {
-        if Command::new("tmux").arg("-V").output().is_err() {
-            cannot_run("install tmux");
-            return None;
-        }
-        let terminal = Self {
-            world,
-            socket: world.path("tmux").display().to_string(),
-        };
-        // A plain shell with job control and a prompt that is easy to find.
-        terminal.tmux(&[
-            "new-session",
-            "-d",
-            "-x",
-            "120",
-            "-y",
-            "30",
-            "env PS1='ready> ' bash --norc -i",
-        ]);
-        terminal.wait_for("ready>");
-        Some(terminal)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let output = self
-            .world
-            .command("tmux".as_ref())
-            .args(["-S", &self.socket, "-f", "/dev/null"])
-            .args(arguments)
-            .env("TERM", "xterm")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn type_line(&self, line: &str) {
-        self.tmux(&["send-keys", "-l", line]);
-        self.press("Enter");
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", key]);
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    fn wait_for(&self, text: &str) -> String {
-        wait_for(text, || {
-            Some(self.screen()).filter(|screen| screen.contains(text))
-        })
-    }
-
-    fn run(&self) {
-        let clown = binaries().clown.display();
-        self.type_line(&format!("{clown} run work; echo \"code=$?\""));
-        self.wait_for("agent ready");
-    }
-}
-
-impl Drop for Terminal<'_> {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
+fn run(terminal: &Terminal<'_>) {
+    let clown = binaries().clown.display();
+    terminal.type_line(&format!("{clown} run work; echo \"code=$?\""));
+    terminal.wait_for("agent ready");
 }
 
 /// Counts interrupts, says what it reads, and ends with `bye`.
@@ -94,7 +25,7 @@ fn ctrl_c_reaches_the_agent_once_and_the_command_line_stays() {
     let Some(terminal) = Terminal::open(&world) else {
         return;
     };
-    terminal.run();
+    run(&terminal);
     terminal.press("C-c");
     terminal.wait_for("interrupted");
     terminal.type_line("hello");
@@ -112,7 +43,7 @@ fn ctrl_z_stops_both_and_fg_goes_on() {
     let Some(terminal) = Terminal::open(&world) else {
         return;
     };
-    terminal.run();
+    run(&terminal);
     terminal.press("C-z");
     terminal.wait_for("Stopped");
     terminal.type_line("echo the shell is back");
@@ -134,7 +65,7 @@ fn the_terminal_is_as_it_was_after_an_agent_that_died_in_raw_mode() {
     let Some(terminal) = Terminal::open(&world) else {
         return;
     };
-    terminal.run();
+    run(&terminal);
     // The prompt comes behind it: the shell reads again, with its own way of echoing.
     wait_for("the prompt", || {
         let screen = terminal.screen();

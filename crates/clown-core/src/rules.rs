@@ -95,6 +95,15 @@ impl Rules for Catalogue {
                 ),
             });
         }
+        if definition.small_model.is_some() && !agent.takes_small_model() {
+            return Err(ProfileError::Invalid {
+                member: "small_model".to_owned(),
+                message: format!(
+                    "{} has no model for small requests that Clown could set: leave it out",
+                    agent.name
+                ),
+            });
+        }
         let agents: Vec<_> = self.agents.current().all().cloned().collect();
         check_mcp(definition, &agent)?;
         let providers: Vec<_> = self.providers.current().all().cloned().collect();

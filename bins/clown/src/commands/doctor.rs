@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::places::Places;
 use crate::table::printable;
 use anstyle::{AnsiColor, Style};
-use clown_api::{Agent, CatalogueProblem, Daemon, Profile};
+use clown_api::{Agent, CatalogueProblem, Daemon, Profile, StoredKey};
 use clown_client::Client;
 use serde::Serialize;
 use std::fs;
@@ -255,9 +255,14 @@ fn version(daemon: &Daemon) -> Finding {
 
 /// What only the daemon knows.
 async fn asked(client: &Client) -> Vec<Finding> {
-    let (agents, profiles) = match (looked_for(client).await, client.profiles().await) {
-        (Ok(agents), Ok(profiles)) => (agents, profiles),
-        (Err(error), _) | (_, Err(error)) => {
+    let told = (
+        looked_for(client).await,
+        client.profiles().await,
+        client.keys().await,
+    );
+    let (agents, profiles, stored) = match told {
+        (Ok(agents), Ok(profiles), Ok(stored)) => (agents, profiles, stored),
+        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
             let what = format!("the daemon does not answer as it should: {error}");
             return vec![Finding::fail(what, "see `clown daemon logs`")];
         }
@@ -268,7 +273,7 @@ async fn asked(client: &Client) -> Vec<Finding> {
             .iter()
             .filter_map(|profile| one_profile(profile, &agents)),
     );
-    findings.push(keys(&profiles));
+    findings.push(keys(&stored));
     findings
 }
 
@@ -325,13 +330,8 @@ fn one_profile(profile: &Profile, agents: &[Agent]) -> Option<Finding> {
     })
 }
 
-fn keys(profiles: &[Profile]) -> Finding {
-    let count = |source: &str| {
-        profiles
-            .iter()
-            .filter(|profile| profile.key.as_ref().is_some_and(|key| key.source == source))
-            .count()
-    };
+fn keys(stored: &[StoredKey]) -> Finding {
+    let count = |source: &str| stored.iter().filter(|key| key.source == source).count();
     match (count("keyring"), count("secrets")) {
         (0, 0) => Finding::ok("no key is kept by Clown"),
         (keyring, 0) => Finding::ok(format!("keys in the system keyring: {keyring}")),
@@ -347,6 +347,30 @@ fn keys(profiles: &[Profile]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_counted_where_they_are_kept_also_without_a_profile() {
+        let check = |sources: &[&str], part: &str| {
+            let stored: Vec<StoredKey> = sources
+                .iter()
+                .map(|source| StoredKey {
+                    name: "team".to_owned(),
+                    provider_id: None,
+                    source: (*source).to_owned(),
+                    profiles: Vec::new(),
+                    set_at: None,
+                })
+                .collect();
+            let finding = keys(&stored);
+            assert!(finding.what.contains(part), "{sources:?}: {}", finding.what);
+        };
+        check(&[], "no key");
+        check(&["keyring"], "keyring: 1");
+        check(
+            &["secrets", "secrets"],
+            "keyring: 0, in files that only you can read: 2",
+        );
+    }
 
     fn set_mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

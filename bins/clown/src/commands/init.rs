@@ -120,7 +120,10 @@ fn choose_agent(agents: &[Agent], given: Option<String>, asks: bool) -> anyhow::
         });
     }
     let installed: Vec<&Agent> = agents.iter().filter(|agent| agent.installed).collect();
-    let Some(&first) = installed.first() else {
+    // One that does not tell its version may not work at all.
+    let works = |agent: &&Agent| agent.version.as_deref().is_some_and(|it| it != "unknown");
+    let first = installed.iter().copied().find(works);
+    let Some(first) = first.or(installed.first().copied()) else {
         let mut text = "no coding agent is installed; install one and try again:".to_owned();
         for agent in agents {
             if let Some(hint) = &agent.install_hint {
@@ -181,7 +184,6 @@ fn choose_provider(
     })
 }
 
-/// Without any word on it, a key is where people usually keep it.
 /// What the provider's address needs of the person, as the variables that give it.
 fn ask_for_address(provider: &Provider) -> anyhow::Result<BTreeMap<String, String>> {
     let is_default = |id: &str| provider.default_endpoint.as_deref() == Some(id);
@@ -195,13 +197,14 @@ fn ask_for_address(provider: &Provider) -> anyhow::Result<BTreeMap<String, Strin
                 "{} needs {}, such as {}",
                 provider.name, placeholder.about, placeholder.example
             );
-            let value = prompt::line(&question, "")?;
+            let value = answered(&question)?;
             env.insert(placeholder.variable.clone(), value);
         }
     }
     Ok(env)
 }
 
+/// Without any word on it, a key is where people usually keep it.
 fn default_key(provider: &Provider) -> Option<KeyInput> {
     provider
         .key_env
@@ -326,6 +329,10 @@ mod tests {
         // One that is not installed yet may be prepared for.
         check(Some("claude"), Some("claude"));
         check(Some("nope"), None);
+        let mut later = agents.clone();
+        later[2].version = Some("0.61.0".to_owned());
+        let chosen = choose_agent(&later, None, false).unwrap();
+        assert_eq!(chosen.id, "gemini", "the one that tells its version");
         let none = choose_agent(&agents[..1], None, false)
             .unwrap_err()
             .to_string();

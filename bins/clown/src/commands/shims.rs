@@ -136,7 +136,10 @@ fn list(context: &Context, dir: &Path) -> anyhow::Result<()> {
 fn remove(context: &Context, dir: &Path, name: &str) -> anyhow::Result<()> {
     let path = dir.join(name);
     if path.symlink_metadata().is_err() {
-        let text = format!("there is no {}", path.display());
+        let text = format!(
+            "there is no {}: give its folder with --dir, if it is in another",
+            path.display()
+        );
         return Err(Failure::new(NOT_FOUND, text).into());
     }
     if profile_of(&path).is_none() {

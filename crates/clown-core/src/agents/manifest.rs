@@ -52,6 +52,16 @@ pub struct AgentManifest {
     pub usage: Option<UsageLogs>,
 }
 
+impl AgentManifest {
+    /// Whether a profile can name a model for small requests: whether anything that the agent is told
+    /// depends on it.
+    pub fn takes_small_model(&self) -> bool {
+        let isolation = self.isolation.values().any(Template::uses_small_model);
+        let env = self.env.values().any(SecretTemplate::uses_small_model);
+        isolation || env || self.files.iter().any(ConfigFile::uses_small_model)
+    }
+}
+
 /// How a program tells its version.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,15 +86,27 @@ pub struct ConfigFile {
     pub members: BTreeMap<MemberPath, MemberValue>,
 }
 
+impl ConfigFile {
+    fn uses_small_model(&self) -> bool {
+        let when = self.when.iter();
+        let names = self.members.keys().flat_map(MemberPath::names);
+        when.chain(names).any(Template::uses_small_model)
+            || self.members.values().any(|value| value.uses_small_model)
+    }
+}
+
 /// What a member of a configuration file is set to. Every text in it is a template.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]
-pub struct MemberValue(toml::Value);
+pub struct MemberValue {
+    value: toml::Value,
+    uses_small_model: bool,
+}
 
 impl MemberValue {
     /// As it is written.
     pub fn as_toml(&self) -> &toml::Value {
-        &self.0
+        &self.value
     }
 }
 
@@ -92,8 +114,10 @@ impl TryFrom<toml::Value> for MemberValue {
     type Error = String;
 
     fn try_from(value: toml::Value) -> Result<Self, String> {
-        check_value(&value)?;
-        Ok(Self(value))
+        Ok(Self {
+            uses_small_model: value_uses_small_model(&value)?,
+            value,
+        })
     }
 }
 
@@ -159,13 +183,18 @@ impl Manifest for AgentManifest {
     }
 }
 
-fn check_value(value: &toml::Value) -> Result<(), String> {
+/// Whether a text in it does; Err if one is no template.
+fn value_uses_small_model(value: &toml::Value) -> Result<bool, String> {
+    // All of them, so that every mistake is seen.
+    let any = |found: bool, value| Ok(value_uses_small_model(value)? || found);
     match value {
-        toml::Value::String(text) => Template::try_from(text.clone()).map(drop),
-        toml::Value::Array(items) => items.iter().try_for_each(check_value),
-        toml::Value::Table(table) => table.values().try_for_each(check_value),
+        toml::Value::String(text) => {
+            Template::try_from(text.clone()).map(|template| template.uses_small_model())
+        }
+        toml::Value::Array(items) => items.iter().try_fold(false, any),
+        toml::Value::Table(table) => table.values().try_fold(false, any),
         toml::Value::Datetime(_) => Err("dates cannot be set, write a text".to_owned()),
-        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(()),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(false),
     }
 }
 

@@ -1,6 +1,7 @@
 use super::NamePattern;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// What templates of a manifest can use. What does not apply is empty.
 #[derive(Clone, Copy, Default)]
@@ -34,6 +35,7 @@ pub struct Variables<'a> {
 
 /// The function that templates ask about the caller's variables.
 const CALLER_SETS: &str = "caller_sets";
+const SMALL_MODEL: &str = "small_model";
 
 impl<'a> Variables<'a> {
     /// Every text but the key.
@@ -44,7 +46,7 @@ impl<'a> Variables<'a> {
             ("endpoint", self.endpoint),
             ("format", self.format),
             ("model", self.model),
-            ("small_model", self.small_model),
+            (SMALL_MODEL, self.small_model),
             ("provider", self.provider),
             ("provider_name", self.provider_name),
             ("auth", self.auth),
@@ -63,30 +65,46 @@ impl std::fmt::Debug for Variables<'_> {
 /// A text in which `{{ model }}` and the like are filled in; it cannot use the key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Template(String);
+pub struct Template {
+    text: String,
+    uses_small_model: bool,
+}
 
 /// A template for an environment variable: it may use `{{ key }}` too.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct SecretTemplate(String);
+pub struct SecretTemplate {
+    text: String,
+    uses_small_model: bool,
+}
 
 impl Template {
     /// As it is written.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it says anything about the model for small requests.
+    pub fn uses_small_model(&self) -> bool {
+        self.uses_small_model
     }
 
     /// The text with everything filled in.
     pub fn render(&self, variables: &Variables<'_>) -> Result<String, Error> {
         environment(variables.caller_names)
-            .render_str(&self.0, Value::from_pairs(variables.public()))
+            .render_str(&self.text, Value::from_pairs(variables.public()))
     }
 }
 
 impl SecretTemplate {
     /// As it is written.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it says anything about the model for small requests.
+    pub fn uses_small_model(&self) -> bool {
+        self.uses_small_model
     }
 
     /// The text with everything filled in.
@@ -95,7 +113,7 @@ impl SecretTemplate {
             .public()
             .into_iter()
             .chain([("key", variables.key)]);
-        environment(variables.caller_names).render_str(&self.0, Value::from_pairs(all))
+        environment(variables.caller_names).render_str(&self.text, Value::from_pairs(all))
     }
 }
 
@@ -103,8 +121,10 @@ impl TryFrom<String> for Template {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        check(&text, false)?;
-        Ok(Self(text))
+        Ok(Self {
+            uses_small_model: variables_of(&text, false)?.contains(SMALL_MODEL),
+            text,
+        })
     }
 }
 
@@ -112,21 +132,23 @@ impl TryFrom<String> for SecretTemplate {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        check(&text, true)?;
-        Ok(Self(text))
+        Ok(Self {
+            uses_small_model: variables_of(&text, true)?.contains(SMALL_MODEL),
+            text,
+        })
     }
 }
 
-/// Seen here, a mistake has a line and a column; seen when a run starts, it would stop the run.
-fn check(text: &str, may_use_key: bool) -> Result<(), String> {
+/// The variables that it names. Seen here, a mistake has a line and a column; seen when a run starts,
+/// it would stop the run.
+fn variables_of(text: &str, may_use_key: bool) -> Result<BTreeSet<String>, String> {
     let environment = environment(None);
     let names = Variables::default().public().map(|(name, _)| name);
     let template = environment
         .template_from_str(text)
         .map_err(|error| format!("this template does not parse: {error}"))?;
-    let mut used: Vec<String> = template.undeclared_variables(false).into_iter().collect();
-    used.sort();
-    for name in used {
+    let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    for name in &used {
         if name == "key" && !may_use_key {
             return Err(
                 "the key may not stand in a file: give it in [env] and name that variable here"
@@ -140,7 +162,7 @@ fn check(text: &str, may_use_key: bool) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    Ok(used)
 }
 
 fn environment(caller_names: Option<&[String]>) -> Environment<'static> {

@@ -55,11 +55,8 @@ fn endpoint_model_and_key_reach_every_agent() {
             let says = |text: &str| told.iter().any(|told| told.contains(text));
             assert!(says(HOST), "{agent} {format}: {told:?}");
             assert!(says(MODEL), "{agent} {format}: {told:?}");
-            assert_eq!(
-                says(SMALL),
-                WITH_SMALL_MODEL.contains(&agent.as_str()),
-                "{agent} {format}: {told:?}"
-            );
+            let takes_small = WITH_SMALL_MODEL.contains(&agent.as_str());
+            assert_eq!(says(SMALL), takes_small, "{agent} {format}: {told:?}");
             let holders: Vec<&String> = plan
                 .env
                 .iter()
@@ -133,4 +130,17 @@ fn a_list_that_a_person_keeps_gets_an_element() {
     };
     assert_eq!(model["model"], MODEL);
     assert_eq!(model["apiKey"], "${CLOWN_API_KEY}");
+}
+
+#[test]
+fn a_small_model_is_taken_where_something_is_told_of_it() {
+    let case = Case::new();
+    let mut seen = 0;
+    for agent in case.agents() {
+        let id = agent.id.as_str();
+        let expected = WITH_SMALL_MODEL.contains(&id);
+        assert_eq!(agent.takes_small_model(), expected, "{id}");
+        seen += usize::from(expected);
+    }
+    assert_eq!(seen, WITH_SMALL_MODEL.len());
 }

@@ -89,7 +89,11 @@ fn merge_patch(
             Value::Null
         } else if JSON_MEMBERS.contains(&name) {
             serde_json::from_str(&text).map_err(|error| {
-                Failure::new(USAGE, format!("the value of {member} is not JSON: {error}"))
+                let text = format!(
+                    "the value of {member} is not JSON: {error}; write it in quotes for the shell, \
+                     such as 'args=[\"--verbose\"]', or use `clown profiles edit`"
+                );
+                Failure::new(USAGE, text)
             })?
         } else {
             Value::String(text)
