@@ -13,6 +13,11 @@ const TOKEN: &str = "ghp-mcp-0123456789";
 
 fn with_profile() -> World {
     let world = World::with_agent("exec env");
+    // Whatever is found later would be an event of its own.
+    wait_for("the agent", || {
+        let agent = world.get("/api/v1/agents/claude").json();
+        (agent["installed"] == true).then_some(())
+    });
     let body = json!({
         "alias": "work", "agent_id": "claude", "provider_id": "anthropic", "model": "a",
         "small_model": "s", "key": {"value": KEY}, "env": {"DB_PASSWORD": "hunter22", "A": "it's"},

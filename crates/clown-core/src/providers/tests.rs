@@ -229,3 +229,45 @@ fn the_first_of_two_files_with_one_id_is_used() {
     assert_eq!(catalog.problems().len(), 1);
     assert!(catalog.problems()[0].message.contains("1.toml"));
 }
+
+#[test]
+fn what_is_no_file_or_too_large_is_told_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("local.toml"), LOCAL).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("pipe.toml"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("/dev/zero", at("zero.toml")).unwrap();
+    fs::write(at("large.toml"), " ".repeat((1 << 20) + 1)).unwrap();
+    let catalog = load(folder.path());
+    let told: Vec<_> = catalog
+        .problems()
+        .iter()
+        .map(|problem| {
+            let name = problem
+                .path
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
+            (name, problem.message.clone())
+        })
+        .collect();
+    let expected =
+        |name: &str, why: &str| (name.to_owned(), format!("cannot read the file: {why}"));
+    assert_eq!(
+        told,
+        [
+            expected("large.toml", "it has more than 1 MiB"),
+            expected("pipe.toml", "it is not a file"),
+            expected("zero.toml", "it is not a file"),
+        ]
+    );
+    assert!(catalog.get("local").is_some());
+}
