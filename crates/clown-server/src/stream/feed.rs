@@ -364,3 +364,7 @@ fn fetch(source: &Source, position: Position, keeps_place: bool) -> Result<Fetch
     });
     Ok(Fetched { gap, slice, cursor })
 }
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;
