@@ -15,6 +15,7 @@ pub mod keys;
 pub mod launch;
 pub mod manifests;
 mod place;
+mod preparation;
 pub mod process;
 pub mod profiles;
 mod provider_check;
@@ -30,9 +31,8 @@ mod trial;
 pub mod usage;
 
 pub use alias::{Alias, InvalidAlias};
-pub use composition::{
-    Core, CoreError, CoreSettings, PrepareError, RunRequest, STATE_MARKS, Snapshot,
-};
+pub use composition::{Core, CoreError, CoreSettings, STATE_MARKS, Snapshot};
+pub use preparation::{PrepareError, RunRequest};
 pub use provider_check::{CheckError, CheckKey, CheckRequest, ProviderCheck};
 pub use rules::Catalogue;
 pub use seq::Seq;

@@ -1,9 +1,10 @@
 //! What a run of a profile would do, worked out without doing it; and its environment alone.
 
-use crate::composition::{Core, PrepareError, RunRequest, working_dir};
+use crate::composition::Core;
 use crate::keys::KeySource;
 use crate::launch::mask::{self, MASK};
 use crate::launch::{self, FileChange, LaunchError, LaunchPlan};
+use crate::preparation::{PrepareError, RunRequest, working_dir};
 use crate::process::ProcessIdentity;
 use crate::profiles::{Change, Definition, Proposal};
 use crate::{Alias, templates};
