@@ -19,7 +19,7 @@ pub(crate) struct Config {
     pub(crate) access: AccessConfig,
     pub(crate) network: NetworkConfig,
     pub(crate) registry: RegistryConfig,
-    usage: UsageConfig,
+    pub(crate) usage: UsageConfig,
     prices: BTreeMap<String, toml::Table>,
 }
 
@@ -102,12 +102,13 @@ impl RegistryConfig {
     }
 }
 
-/// For the count of usage, which this version does not have.
+/// How usage is counted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct UsageConfig {
-    timezone: Option<String>,
-    sources: Option<toml::Value>,
+pub(crate) struct UsageConfig {
+    pub(crate) timezone: Option<String>,
+    /// Agents whose own folders are counted, beside those of profiles.
+    pub(crate) sources: Vec<String>,
 }
 
 impl Config {
@@ -167,14 +168,6 @@ impl Config {
         positive("registry.timeout_secs", self.registry.timeout_secs, 3_600)?;
         self.registry.settings()?;
         not_empty("usage.timezone", self.usage.timezone.as_deref())?;
-        if self
-            .usage
-            .sources
-            .as_ref()
-            .is_some_and(|sources| !sources.is_array() && !sources.is_table())
-        {
-            bail!("usage.sources is neither a list nor a table");
-        }
         match self.prices.iter().find(|(_, prices)| prices.is_empty()) {
             Some((model, _)) => bail!("prices.{model} holds no price"),
             None => Ok(()),

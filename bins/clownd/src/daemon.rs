@@ -56,6 +56,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         retention: settings.retention,
         fetch: Arc::new(Fetcher::new(settings.network)),
         registry: settings.registry,
+        usage_sources: settings.usage_sources,
     })?;
     let core = Arc::new(core);
     let server = runtime

@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) retention: Retention,
     pub(crate) network: FetcherSettings,
     pub(crate) registry: RegistrySettings,
+    pub(crate) usage_sources: Vec<String>,
     /// Whether the registry is synced without being asked to.
     pub(crate) syncs: bool,
 }
@@ -120,6 +121,7 @@ impl Settings {
                 proxies: ProxySettings::from_variables(|name| text(name).ok().flatten()),
             },
             registry: config.registry.settings()?,
+            usage_sources: config.usage.sources,
             syncs: config.registry.sync != Some(RegistrySync::Never),
             config_dir,
             state_dir,

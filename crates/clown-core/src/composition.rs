@@ -14,7 +14,7 @@ use crate::rules::Catalogue;
 use crate::runs::{Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
 use crate::templates::{self, TemplateManifest};
-use crate::usage::{Total, Usage};
+use crate::usage::{Total, Usage, UsageError, UsageSettings};
 use crate::{Alias, Seq, agents, files, providers, proxies, usage};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -42,6 +42,8 @@ pub struct CoreSettings {
     pub fetch: Arc<dyn Fetch>,
     /// Which registry is used.
     pub registry: RegistrySettings,
+    /// Agents whose usage without a profile is counted.
+    pub usage_sources: Vec<String>,
 }
 
 /// The daemon's domain.
@@ -66,7 +68,7 @@ pub struct Core {
     /// What is known of proxy instances.
     pub proxies: Proxies,
     /// What profiles have used.
-    pub usage: Usage,
+    pub usage: Arc<Usage>,
     /// Other machines.
     pub fetch: Arc<dyn Fetch>,
     pub(crate) environment: Environment,
@@ -130,6 +132,9 @@ pub enum CoreError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The count of usage.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -217,7 +222,16 @@ impl Core {
             settings.state_dir.join("runs"),
         )?);
         let proxies = Proxies::new(Arc::clone(&store));
-        let usage = Usage::new(Arc::clone(&store));
+        let environment: Environment = settings.environment.into_iter().collect();
+        let usage = Arc::new(Usage::new(
+            Arc::clone(&store),
+            Arc::clone(&catalogue.agents),
+            UsageSettings {
+                homes: settings.state_dir.join("homes"),
+                environment: environment.clone(),
+                sources: settings.usage_sources,
+            },
+        ));
         Ok(Self {
             store,
             keys,
@@ -230,7 +244,7 @@ impl Core {
             proxies,
             usage,
             fetch: settings.fetch,
-            environment: settings.environment.into_iter().collect(),
+            environment,
             retention: settings.retention,
             watching: Mutex::default(),
             key_look_ups: AtomicUsize::new(0),
@@ -252,6 +266,7 @@ impl Core {
         let watching = self.profiles.watch().map_err(CoreError::Thread)?;
         self.lock_watching().push(watching);
         self.agents.start_watching().map_err(CoreError::Thread)?;
+        self.usage.follow()?;
         Ok(())
     }
 
@@ -260,6 +275,7 @@ impl Core {
         self.registry.stop();
         self.lock_watching().clear();
         self.agents.stop_watching();
+        self.usage.stop();
     }
 
     /// Syncs the registry. Agents that it brings are looked for afterwards, in the background.

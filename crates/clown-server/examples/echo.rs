@@ -31,6 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         retention: Retention::default(),
         fetch: Arc::new(clown_core::fetch::Offline),
         registry: clown_core::registry::RegistrySettings::default(),
+        usage_sources: Vec::new(),
     })?;
     let core = Arc::new(core);
     let store = Arc::clone(&core.store);

@@ -1,19 +1,62 @@
-//! What profiles have used. Whoever counts it adds here what is new; the sums and the event are one
-//! transaction, so that the sum of all events is the total at any time.
+//! What agents have used: each answer of a model once, wherever it is written down, and the sums of
+//! that. What belongs to a profile is told; the sum of all events is the total at any time.
 
+mod batch;
+mod files;
+mod follow;
+mod import;
+mod json;
+mod ledger;
+mod lines;
+mod places;
+mod prices;
+mod record;
 mod rows;
+mod scan;
+mod sources;
 
+pub use import::{ImportRequest, Imported, Importing};
+pub use record::Counts;
 pub use rows::list_in;
 
 use crate::Alias;
-use crate::store::{Store, StoreError};
+use crate::agents::AgentManifest;
+use crate::keys::Environment;
+use crate::manifests::Manifests;
+use crate::store::{Store, StoreError, Tx};
+use batch::{Batch, Scope};
 use clown_events::{Cost, Tokens, UsageUpdated};
-use std::sync::Arc;
+use files::Progress;
+use follow::Follower;
+use places::Place;
+use prices::Prices;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-/// The sums of usage.
+/// Where usage is looked for.
+#[derive(Debug, Clone)]
+pub struct UsageSettings {
+    /// The folder of the profiles' homes.
+    pub homes: PathBuf,
+    /// The variables by which agents without a profile find their folders.
+    pub environment: Environment,
+    /// Agents whose own folders are counted, beside those that were imported.
+    pub sources: Vec<String>,
+}
+
+/// The count of usage.
 #[derive(Debug)]
 pub struct Usage {
     store: Arc<Store>,
+    agents: Arc<Manifests<AgentManifest>>,
+    settings: UsageSettings,
+    prices: RwLock<Arc<Prices>>,
+    /// One reads files at a time.
+    reading: Mutex<()>,
+    told: Mutex<Option<Instant>>,
+    follower: Mutex<Option<Follower>>,
+    imports: Mutex<Vec<Arc<import::State>>>,
 }
 
 /// All that was added for a profile.
@@ -27,73 +70,182 @@ pub struct Total {
     pub cost: Cost,
 }
 
+/// Usage cannot be counted, or not be told of.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// There is no such agent.
+    #[error("there is no agent \"{agent}\" whose usage could be counted; there are {known}")]
+    NoSource {
+        /// What was asked for.
+        agent: String,
+        /// What there is.
+        known: String,
+    },
+    /// There is nothing to count.
+    #[error("nothing to import: {agent} has written nothing in {}", folders(paths))]
+    NoFolder {
+        /// The agent.
+        agent: String,
+        /// Where it would.
+        paths: Vec<PathBuf>,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+fn folders(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    paths.join(" or ")
+}
+
+/// Clients are told a few times a second at most.
+const TELL_EVERY: Duration = Duration::from_millis(300);
+
 impl Usage {
-    /// The sums in `store`.
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    /// The count in `store`.
+    pub fn new(
+        store: Arc<Store>,
+        agents: Arc<Manifests<AgentManifest>>,
+        settings: UsageSettings,
+    ) -> Self {
+        Self {
+            store,
+            agents,
+            settings,
+            prices: RwLock::default(),
+            reading: Mutex::default(),
+            told: Mutex::default(),
+            follower: Mutex::default(),
+            imports: Mutex::default(),
+        }
     }
 
-    /// Adds what `profile` has used since the last time, and publishes it. Nothing is no news.
-    pub fn add(&self, profile: &Alias, tokens: Tokens, cost: Cost) -> Result<(), StoreError> {
-        if tokens == Tokens::default() && cost == Cost::default() {
-            return Ok(());
-        }
-        let profile = profile.clone();
-        self.store.commit(move |tx| {
-            rows::add(tx, &profile, tokens, cost)?;
-            tx.publish(UsageUpdated::new(profile.as_str(), tokens, cost));
+    /// Reads everything that is new in the homes of profiles and in the folders that are counted
+    /// beside them, and tells of it.
+    pub fn look(&self) -> Result<(), UsageError> {
+        self.scan(|scan| {
+            for place in self.places()? {
+                for path in place.files() {
+                    scan.file(&place, &path)?;
+                }
+            }
             Ok(())
-        })
+        })?;
+        self.tell()
     }
+
+    fn scan(
+        &self,
+        work: impl FnOnce(&mut scan::Scan<'_>) -> Result<(), UsageError>,
+    ) -> Result<scan::Scanned, UsageError> {
+        let _reading = lock(&self.reading);
+        let mut scan = scan::Scan::new(self);
+        work(&mut scan)?;
+        scan.flush()?;
+        Ok(scan.scanned)
+    }
+
+    /// The folders whose files are counted as they grow.
+    fn places(&self) -> Result<Vec<Place>, UsageError> {
+        let agents = self.agents.current();
+        let mut places = Vec::new();
+        for alias in self.homes() {
+            let home = self.settings.homes.join(alias.as_str());
+            for agent in agents.all() {
+                let Some(logs) = &agent.usage else { continue };
+                let scope = Scope {
+                    agent: agent.id.as_str().to_owned(),
+                    profile: Some(alias.clone()),
+                };
+                places.push(Place::new(scope, logs, logs.folder.below(&home)));
+            }
+        }
+        let mut asked = self.store.read(import::places_in)?;
+        for source in &self.settings.sources {
+            let folders = agents
+                .get(source)
+                .map(|agent| places::own_folders(agent, &self.settings.environment));
+            let folders = folders.unwrap_or_default().into_iter();
+            asked.extend(folders.map(|folder| (source.clone(), folder)));
+        }
+        for (agent, path) in asked {
+            let Some(manifest) = agents.get(&agent) else {
+                continue;
+            };
+            let Some(logs) = &manifest.usage else {
+                continue;
+            };
+            let scope = Scope {
+                agent,
+                profile: None,
+            };
+            places.push(Place::new(scope, logs, path));
+        }
+        Ok(places)
+    }
+
+    fn homes(&self) -> Vec<Alias> {
+        let Ok(entries) = std::fs::read_dir(&self.settings.homes) else {
+            return Vec::new();
+        };
+        let mut homes: Vec<Alias> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        homes.sort();
+        homes
+    }
+
+    /// Counts a batch; gives the number of answers that were not known.
+    fn count(&self, mut batch: Batch, progress: Vec<Progress>) -> Result<u64, UsageError> {
+        let prices = Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner));
+        let mut told = lock(&self.told);
+        let tells = told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        let applied = self.store.commit(move |tx| {
+            let applied = ledger::apply(tx, &mut batch, &progress, &prices)?;
+            if tells {
+                tell_in(tx)?;
+            }
+            Ok::<_, StoreError>(applied)
+        })?;
+        if tells {
+            *told = Some(Instant::now());
+        }
+        Ok(applied.new)
+    }
+
+    /// Tells of what is counted and not told yet.
+    fn tell(&self) -> Result<(), UsageError> {
+        let mut told = lock(&self.told);
+        self.store.commit(tell_in)?;
+        *told = Some(Instant::now());
+        Ok(())
+    }
+}
+
+fn tell_in(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    for (profile, tokens, cost) in ledger::take_untold(tx)? {
+        if tokens == Tokens::default() && cost == Cost::default() {
+            continue;
+        }
+        rows::add(tx, &profile, tokens, cost)?;
+        tx.publish(UsageUpdated::new(profile.as_str(), tokens, cost));
+    }
+    Ok(())
+}
+
+/// What is behind these locks is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::Read;
-    use clown_events::Usd;
-
-    #[test]
-    fn the_total_is_the_sum_of_what_was_told() {
-        let store = Arc::new(Store::open_in_memory().unwrap());
-        let usage = Usage::new(Arc::clone(&store));
-        let begin = store.head();
-        let work: Alias = "work".parse().unwrap();
-        let add = |input, output, nanos, unpriced| {
-            let tokens = Tokens::new(input, output).with_cache_read_input_tokens(input * 2);
-            let cost = Cost::new(Usd::from_nanos(nanos)).with_unpriced(unpriced);
-            usage.add(&work, tokens, cost).unwrap();
-        };
-        add(5, 2, 45, false);
-        add(0, 0, 0, false);
-        add(7, 1, 5, true);
-        add(1, 0, 0, false);
-        let totals = store.read(list_in).unwrap();
-        let expected = Total {
-            profile: work.clone(),
-            tokens: Tokens::new(13, 3).with_cache_read_input_tokens(26),
-            cost: Cost::new(Usd::from_nanos(50)).with_unpriced(true),
-        };
-        assert_eq!(totals, [expected]);
-        let Read::Slices(slices) = store.bus().read_after(begin, usize::MAX) else {
-            panic!("the ring holds it");
-        };
-        let told: usize = slices.iter().map(|slice| slice.entries().len()).sum();
-        assert_eq!(told, 3, "nothing was told of nothing");
-    }
-
-    #[test]
-    fn sums_beyond_all_measure_stay_at_the_largest() {
-        let store = Arc::new(Store::open_in_memory().unwrap());
-        let usage = Usage::new(Arc::clone(&store));
-        let work: Alias = "work".parse().unwrap();
-        for _ in 0..2 {
-            let tokens = Tokens::new(u64::MAX, 1);
-            let cost = Cost::new(Usd::from_nanos(i64::MAX));
-            usage.add(&work, tokens, cost).unwrap();
-        }
-        let totals = store.read(list_in).unwrap();
-        assert_eq!(totals[0].tokens, Tokens::new(i64::MAX as u64, 2));
-        assert_eq!(totals[0].cost.total_cost.nanos(), i64::MAX);
-    }
-}
+mod tests;

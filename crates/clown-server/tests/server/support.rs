@@ -49,6 +49,7 @@ impl TestServer {
             retention: Retention::default(),
             fetch: Arc::new(clown_core::fetch::Offline),
             registry: clown_core::registry::RegistrySettings::default(),
+            usage_sources: Vec::new(),
         });
         let core = Arc::new(core.unwrap());
         let store = Arc::clone(&core.store);

@@ -1,0 +1,264 @@
+//! Seeing files grow.
+
+use super::places::Place;
+use super::{Usage, UsageError, lock};
+use notify::event::{CreateKind, ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long changes are gathered: a client is told soon, and not of each line.
+const GATHER: Duration = Duration::from_millis(250);
+
+/// How often everything is looked at without being told to: links to elsewhere and network folders
+/// do not tell.
+const FALLBACK: Duration = Duration::from_secs(60);
+
+/// Beyond so many changed files, everything is looked at.
+const MOST_PATHS: usize = 4_096;
+
+/// The thread that reads what grows, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Follower {
+    wake: SyncSender<Wake>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Wake {
+    /// Something has changed.
+    Changed,
+    /// There may be other places.
+    Places,
+    Stop,
+}
+
+/// What has changed since it was last looked at.
+#[derive(Debug, Default)]
+struct Changes {
+    paths: HashSet<PathBuf>,
+    /// More than is known.
+    all: bool,
+}
+
+impl Usage {
+    /// Starts the thread that counts what grows.
+    pub fn follow(self: &Arc<Self>) -> Result<(), UsageError> {
+        let (wake, woken) = sync_channel(16);
+        let usage = Arc::clone(self);
+        let changed = wake.clone();
+        let thread = std::thread::Builder::new()
+            .name("usage".to_owned())
+            .spawn(move || run(&usage, changed, &woken))
+            .map_err(UsageError::Thread)?;
+        *lock(&self.follower) = Some(Follower {
+            wake,
+            thread: Some(thread),
+        });
+        Ok(())
+    }
+
+    /// Looks for new places soon: a profile is made, or a run begins.
+    pub fn follow_soon(&self) {
+        if let Some(follower) = &*lock(&self.follower) {
+            // A full channel wakes it as well.
+            let _ = follower.wake.try_send(Wake::Places);
+        }
+    }
+
+    /// Stops counting. What is under way is finished.
+    pub fn stop(&self) {
+        let follower = lock(&self.follower).take();
+        drop(follower);
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // Fails when the thread is gone, which is what is wanted.
+        let _ = self.wake.send(Wake::Stop);
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to tell but a panic, which it has printed itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(usage: &Usage, changed: SyncSender<Wake>, woken: &Receiver<Wake>) {
+    let changes = Arc::new(Mutex::new(Changes::default()));
+    let mut eyes = Eyes::new(Arc::clone(&changes), changed);
+    let mut told = None;
+    let mut all_at = Instant::now();
+    let mut places = true;
+    lock(&changes).all = true;
+    loop {
+        if places {
+            // Watched first, then looked at: what changes in between is seen.
+            eyes.follow(usage);
+            lock(&changes).all = true;
+            places = false;
+        }
+        let mut now = std::mem::take(&mut *lock(&changes));
+        now.all |= all_at.elapsed() >= FALLBACK;
+        if now.all {
+            all_at = Instant::now();
+        }
+        let failure = eyes.look(usage, &now).err().map(|error| error.to_string());
+        if failure != told
+            && let Some(message) = &failure
+        {
+            tracing::error!("{message}");
+        }
+        if failure.is_some() {
+            // Until it is read, it is still to be read.
+            lock(&changes).all = true;
+        }
+        told = failure;
+        match woken.recv_timeout(FALLBACK) {
+            Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Wake::Places) => places = true,
+            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let until = Instant::now() + GATHER;
+        loop {
+            match woken.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Wake::Changed) => {}
+                Ok(Wake::Places) => places = true,
+                Err(RecvTimeoutError::Timeout) => break,
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    // What was written last is counted before the end.
+                    let last = std::mem::take(&mut *lock(&changes));
+                    if let Err(error) = eyes.look(usage, &last) {
+                        tracing::error!("{error}");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The system's own notices.
+struct Eyes {
+    watcher: Option<RecommendedWatcher>,
+    places: Vec<Place>,
+    watched: HashSet<PathBuf>,
+}
+
+impl Eyes {
+    fn new(changes: Arc<Mutex<Changes>>, wake: SyncSender<Wake>) -> Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            {
+                let mut changes = lock(&changes);
+                match event {
+                    Ok(event) if !matters(&event.kind) && !event.need_rescan() => return,
+                    Ok(event) if !event.need_rescan() && changes.paths.len() < MOST_PATHS => {
+                        changes.paths.extend(event.paths);
+                    }
+                    _ => changes.all = true,
+                }
+            }
+            // A full channel wakes it as well.
+            let _ = wake.try_send(Wake::Changed);
+        });
+        let watcher = watcher
+            .inspect_err(|error| tracing::warn!("usage is seen by looking only: {error}"))
+            .ok();
+        Self {
+            watcher,
+            places: Vec::new(),
+            watched: HashSet::new(),
+        }
+    }
+
+    /// Watches the places that are there now.
+    fn follow(&mut self, usage: &Usage) {
+        match usage.places() {
+            Ok(places) => self.places = places,
+            Err(error) => tracing::error!("{error}"),
+        }
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        let bases: HashSet<PathBuf> = self
+            .places
+            .iter()
+            .flat_map(Place::bases)
+            .filter(|base| base.is_dir())
+            .collect();
+        for gone in self.watched.difference(&bases) {
+            // Fails when the folder is gone, and its watch with it.
+            let _ = watcher.unwatch(gone);
+        }
+        self.watched.retain(|base| bases.contains(base));
+        for base in bases {
+            if self.watched.contains(&base) {
+                continue;
+            }
+            match watcher.watch(&base, RecursiveMode::Recursive) {
+                Ok(()) => drop(self.watched.insert(base)),
+                Err(error) => tracing::warn!("cannot watch {}: {error}", base.display()),
+            }
+        }
+    }
+
+    fn look(&mut self, usage: &Usage, changes: &Changes) -> Result<(), UsageError> {
+        let mut files: Vec<(&Place, PathBuf)> = Vec::new();
+        if changes.all {
+            for place in &self.places {
+                files.extend(place.files().into_iter().map(|path| (place, path)));
+            }
+        } else {
+            for path in &changes.paths {
+                self.files_of(path, &mut files);
+            }
+        }
+        if files.is_empty() && !changes.all {
+            return Ok(());
+        }
+        files.sort_unstable_by(|a, b| a.1.cmp(&b.1));
+        usage.scan(|scan| {
+            for (place, path) in &files {
+                scan.file(place, path)?;
+            }
+            Ok(())
+        })?;
+        usage.tell()
+    }
+
+    fn files_of<'p>(&'p self, path: &Path, files: &mut Vec<(&'p Place, PathBuf)>) {
+        let path = main_file(path);
+        for place in &self.places {
+            if place.holds(&path) {
+                files.push((place, path.clone()));
+            } else if path.starts_with(&place.root) && path.is_dir() {
+                // What was put into a new folder before it was watched.
+                let below = place.files_below(&path);
+                files.extend(below.into_iter().map(|path| (place, path)));
+            }
+        }
+    }
+}
+
+fn matters(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Create(CreateKind::File | CreateKind::Folder | CreateKind::Any)
+            | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Name(_) | ModifyKind::Any)
+    )
+}
+
+/// The database that a file is a part of, or the file itself.
+fn main_file(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for end in ["-wal", "-shm", "-journal"] {
+        if let Some(main) = name.strip_suffix(end) {
+            return path.with_file_name(main);
+        }
+    }
+    path.to_owned()
+}

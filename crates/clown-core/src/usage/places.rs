@@ -1,0 +1,216 @@
+//! Folders in which agents write down what they use.
+
+use super::batch::Scope;
+use crate::agents::{AgentManifest, UsageForm, UsageLogs};
+use crate::keys::Environment;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// A folder of one agent, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) scope: Scope,
+    pub(super) form: UsageForm,
+    pub(super) root: PathBuf,
+    patterns: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn new(scope: Scope, logs: &UsageLogs, root: PathBuf) -> Self {
+        Self {
+            scope,
+            form: logs.form,
+            root,
+            patterns: logs.files.iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The folders below which all files lie: those that no pattern leaves open.
+    pub(super) fn bases(&self) -> Vec<PathBuf> {
+        let mut bases: Vec<PathBuf> = Vec::new();
+        for pattern in &self.patterns {
+            let names: Vec<&str> = pattern.split('/').collect();
+            let fixed = names[..names.len() - 1]
+                .iter()
+                .take_while(|name| !name.contains('*'));
+            let base = fixed.fold(self.root.clone(), |base, name| base.join(name));
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
+        }
+        bases
+    }
+
+    /// Whether the file at `path` is one of them.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(&self.root) else {
+            return false;
+        };
+        let mut names = Vec::new();
+        for component in below.components() {
+            match component {
+                Component::Normal(name) => names.push(name.to_string_lossy()),
+                _ => return false,
+            }
+        }
+        self.patterns.iter().any(|pattern| {
+            let pattern: Vec<&str> = pattern.split('/').collect();
+            path_matches(&pattern, &names)
+        })
+    }
+
+    /// The files that are there, in the order of their names. Folders that links lead to are left
+    /// out, but for the root.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for base in self.bases() {
+            self.walk(&base, &mut found);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The same below one folder.
+    pub(super) fn files_below(&self, folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        self.walk(folder, &mut found);
+        found.sort_unstable();
+        found
+    }
+
+    fn walk(&self, folder: &Path, found: &mut Vec<PathBuf>) {
+        // A folder that is not there, or that may not be read, holds nothing to count.
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let path = entry.path();
+            if kind.is_dir() {
+                self.walk(&path, found);
+            } else if (kind.is_file() || kind.is_symlink()) && self.holds(&path) {
+                found.push(path);
+            }
+        }
+    }
+}
+
+fn path_matches(pattern: &[&str], names: &[std::borrow::Cow<'_, str>]) -> bool {
+    match (pattern, names) {
+        ([], []) => true,
+        (["**", rest @ ..], _) => {
+            (0..=names.len()).any(|passed| path_matches(rest, &names[passed..]))
+        }
+        ([first, rest @ ..], [name, names @ ..]) => {
+            name_matches(first, name) && path_matches(rest, names)
+        }
+        _ => false,
+    }
+}
+
+fn name_matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The folders of an agent that is started without a profile, from the variables of `environment`.
+pub(super) fn own_folders(agent: &AgentManifest, environment: &Environment) -> Vec<PathBuf> {
+    let Some(own) = agent.usage.as_ref().and_then(|usage| usage.own.as_ref()) else {
+        return Vec::new();
+    };
+    let value = |name: &str| environment.get(name).map(PathBuf::from);
+    let named = own
+        .variable
+        .as_ref()
+        .and_then(|variable| value(variable.as_str()));
+    if let Some(folder) = named {
+        return vec![match &own.below {
+            Some(below) => below.below(&folder),
+            None => folder,
+        }];
+    }
+    let Some(home) = value("HOME") else {
+        return Vec::new();
+    };
+    own.default
+        .iter()
+        .map(|path| path.below_home().below(&home))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(root: &Path, patterns: &[&str]) -> Place {
+        Place {
+            scope: Scope::default(),
+            form: UsageForm::Claude,
+            root: root.to_owned(),
+            patterns: patterns
+                .iter()
+                .map(|pattern| (*pattern).to_owned())
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_their_patterns() {
+        let check = |pattern: &str, path: &str, expected: bool| {
+            let holds = place(Path::new("/r"), &[pattern]).holds(Path::new(path));
+            assert_eq!(holds, expected, "{pattern} {path}");
+        };
+        check("projects/**/*.jsonl", "/r/projects/a.jsonl", true);
+        check(
+            "projects/**/*.jsonl",
+            "/r/projects/p/s/subagents/a.jsonl",
+            true,
+        );
+        check("projects/**/*.jsonl", "/r/projects/p/a.json", false);
+        check("projects/**/*.jsonl", "/r/other/a.jsonl", false);
+        check("projects/**/*.jsonl", "/elsewhere/projects/a.jsonl", false);
+        check("tmp/*/chats/*.json", "/r/tmp/h/chats/s.json", true);
+        check("tmp/*/chats/*.json", "/r/tmp/h/more/chats/s.json", false);
+        check("usage/token-*-x.jsonl", "/r/usage/token-1-2-x.jsonl", true);
+        check("usage/token-*-x.jsonl", "/r/usage/token-x.jsonl", false);
+        check("opencode.db", "/r/opencode.db", true);
+        check("opencode.db", "/r/opencode.db-wal", false);
+    }
+
+    #[test]
+    fn what_lies_below_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(root.path(), &["a/*/x.json", "a/b/**/*.jsonl"]);
+        assert_eq!(place.files(), Vec::<PathBuf>::new());
+        for file in ["a/b/x.json", "a/b/c/d/e.jsonl", "a/b/x.jsonl", "z.jsonl"] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let expected = ["a/b/c/d/e.jsonl", "a/b/x.json", "a/b/x.jsonl"];
+        assert_eq!(place.files(), expected.map(|path| root.path().join(path)));
+        assert_eq!(
+            place.bases(),
+            ["a", "a/b"].map(|path| root.path().join(path))
+        );
+    }
+}

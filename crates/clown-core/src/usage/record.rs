@@ -1,0 +1,184 @@
+//! One answer of a model, as a source tells of it.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Tokens by what they cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Of the prompt, without those that went to or came from a cache.
+    pub input: u64,
+    /// Of the answer, with what the model thought.
+    pub output: u64,
+    /// Put into the cache for a short time: 5 minutes, or what the provider takes as its usual one.
+    pub cache_write: u64,
+    /// Put into the cache for an hour.
+    pub cache_write_hour: u64,
+    /// Taken from the cache.
+    pub cache_read: u64,
+}
+
+impl Counts {
+    /// All kinds, for sums in a loop.
+    pub const KINDS: usize = 5;
+
+    /// Each kind, in a fixed order.
+    pub fn kinds(self) -> [u64; Self::KINDS] {
+        [
+            self.input,
+            self.output,
+            self.cache_write,
+            self.cache_write_hour,
+            self.cache_read,
+        ]
+    }
+
+    /// Of [`Counts::kinds`].
+    pub fn of_kinds(kinds: [u64; Self::KINDS]) -> Self {
+        let [input, output, cache_write, cache_write_hour, cache_read] = kinds;
+        Self {
+            input,
+            output,
+            cache_write,
+            cache_write_hour,
+            cache_read,
+        }
+    }
+
+    /// What went to the cache.
+    pub fn cache_writes(self) -> u64 {
+        self.cache_write.saturating_add(self.cache_write_hour)
+    }
+
+    /// The length of the prompt, on which some prices depend.
+    pub fn prompt(self) -> u64 {
+        self.input
+            .saturating_add(self.cache_writes())
+            .saturating_add(self.cache_read)
+    }
+
+    /// All tokens.
+    pub fn total(self) -> u64 {
+        self.prompt().saturating_add(self.output)
+    }
+
+    /// Whether there is nothing.
+    pub fn is_zero(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Both together. No sum goes beyond what a database holds.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.each(other, |a, b| a.saturating_add(b).min(i64::MAX as u64))
+    }
+
+    /// What is beyond `other`.
+    #[must_use]
+    pub fn beyond(self, other: Self) -> Self {
+        self.each(other, u64::saturating_sub)
+    }
+
+    fn each(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        let mut kinds = self.kinds();
+        for (kind, other) in kinds.iter_mut().zip(other.kinds()) {
+            *kind = join(*kind, other);
+        }
+        Self::of_kinds(kinds)
+    }
+
+    /// Of two reports of one answer, what the answer has used: reports come while it grows.
+    #[must_use]
+    pub fn larger(self, other: Self) -> Self {
+        // The kinds of writes are two views of one number: they are taken together.
+        let writes = if other.cache_writes() > self.cache_writes()
+            || (other.cache_writes() == self.cache_writes() && other.output > self.output)
+        {
+            other
+        } else {
+            self
+        };
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            cache_write: writes.cache_write,
+            cache_write_hour: writes.cache_write_hour,
+            cache_read: self.cache_read.max(other.cache_read),
+        }
+    }
+}
+
+/// By what a record is known again, wherever it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key(pub(super) [u8; 12]);
+
+impl Key {
+    /// Of the provider's own id of the answer: the same in every log.
+    pub(super) fn of_message(id: &[u8]) -> Self {
+        Self::of(&[b"message", id])
+    }
+
+    /// Of parts that are one record's alone. The first says whose.
+    pub(super) fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let mut key = [0; 12];
+        key.copy_from_slice(&hash.finalize()[..12]);
+        Self(key)
+    }
+}
+
+/// What a source found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    pub(super) key: Key,
+    /// Milliseconds since 1970.
+    pub(super) at: i64,
+    pub(super) session: &'a str,
+    pub(super) model: &'a str,
+    /// Answered by a faster and dearer service.
+    pub(super) fast: bool,
+    pub(super) counts: Counts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_reports_the_larger_counts() {
+        let counts = |input, output, write, hour| Counts {
+            input,
+            output,
+            cache_write: write,
+            cache_write_hour: hour,
+            cache_read: 7,
+        };
+        let check = |a: Counts, b: Counts, expected: Counts| {
+            assert_eq!(a.larger(b), expected);
+            assert_eq!(b.larger(a), expected);
+        };
+        check(
+            counts(3, 1, 50, 0),
+            counts(3, 90, 50, 0),
+            counts(3, 90, 50, 0),
+        );
+        // The later report says for how long.
+        check(
+            counts(3, 1, 50, 0),
+            counts(3, 90, 20, 30),
+            counts(3, 90, 20, 30),
+        );
+        check(counts(3, 1, 0, 0), counts(0, 90, 0, 0), counts(3, 90, 0, 0));
+    }
+
+    #[test]
+    fn parts_of_a_key_do_not_run_together() {
+        assert_ne!(Key::of(&[b"ab", b"c"]), Key::of(&[b"a", b"bc"]));
+        assert_eq!(Key::of_message(b"msg_1"), Key::of_message(b"msg_1"));
+    }
+}

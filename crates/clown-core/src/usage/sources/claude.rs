@@ -1,0 +1,216 @@
+//! Claude Code: JSON lines, one a block of an answer, in `projects/<folder>/<session>.jsonl` and, of
+//! sub-agents, in folders below.
+//!
+//! - An answer stands on several lines with one `message.id` while it grows: the largest counts.
+//! - Sessions that are resumed or forked copy lines to other files, and side chains replay them under
+//!   other request ids and at other times: the provider's id of the message says what is the same.
+//! - Gateways invent ids, and some give one id to everything. Those say nothing alone.
+//! - Lines of other types may hold whole answers (`progress`, `toolUseResult`): those stand on lines
+//!   of their own, too.
+//! - The models that advised stand in `iterations`; no other line tells of them.
+
+use super::{Context, Read};
+use crate::usage::json::{Json, Text};
+use crate::usage::record::{Counts, Key, Record};
+use clown_events::Timestamp;
+
+pub(super) const READ: Read = Read::Lines {
+    marker: Some(b"\"usage\""),
+    line,
+};
+
+#[derive(Default)]
+struct Line<'a> {
+    is_answer: bool,
+    uuid: Text<'a>,
+    at: Text<'a>,
+    session: Text<'a>,
+    request: Text<'a>,
+    cwd: Text<'a>,
+    /// The line that this one is a copy of.
+    copied_from: Text<'a>,
+    message: Message<'a>,
+}
+
+#[derive(Default)]
+struct Message<'a> {
+    id: Text<'a>,
+    model: Text<'a>,
+    usage: Option<Usage<'a>>,
+}
+
+/// What one answer has used.
+#[derive(Default)]
+pub(super) struct Usage<'a> {
+    pub(super) counts: Counts,
+    pub(super) fast: bool,
+    advisors: Vec<(Text<'a>, Counts)>,
+}
+
+fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
+    let line = read(text)?;
+    let usage = line.message.usage.as_ref().filter(|_| line.is_answer)?;
+    // What Claude Code writes itself, such as "interrupted", is no answer of a model.
+    if line.message.model.raw() == b"<synthetic>" {
+        return None;
+    }
+    let key = key(text, &line, usage.counts);
+    let at: Timestamp = std::str::from_utf8(line.at.raw()).ok()?.parse().ok()?;
+    if context.memory.project.is_empty() {
+        context.memory.project = line.cwd.read()?.into_owned();
+    }
+    let session = line.session.read()?;
+    let record = Record {
+        key,
+        at: at.unix_millis(),
+        session: &session,
+        model: &line.message.model.read()?,
+        fast: usage.fast,
+        counts: usage.counts,
+    };
+    context.found(&record);
+    for (index, (model, counts)) in usage.advisors.iter().enumerate() {
+        context.found(&Record {
+            key: Key::of(&[b"advisor", &key.0, &index.to_le_bytes()]),
+            model: &model.read()?,
+            fast: false,
+            counts: *counts,
+            ..record
+        });
+    }
+    Some(())
+}
+
+/// How long the ids of Anthropic's messages are, at least. A gateway's own `msg_1` is shorter.
+const PROVIDERS_ID: usize = 14;
+
+fn key(text: &[u8], line: &Line<'_>, counts: Counts) -> Key {
+    let id = line.message.id.raw();
+    if id.starts_with(b"msg_") && id.len() >= PROVIDERS_ID {
+        return Key::of_message(id);
+    }
+    if !id.is_empty() {
+        if !line.request.is_empty() {
+            return Key::of(&[b"claude-request", id, line.request.raw()]);
+        }
+        // The prompt is one answer's as good as alone: it grows with each.
+        let prompt = [counts.input, counts.cache_read, counts.cache_writes()];
+        return Key::of(&[b"claude-prompt", id, &prompt.map(u64::to_le_bytes).concat()]);
+    }
+    let uuid = if line.copied_from.is_empty() {
+        line.uuid.raw()
+    } else {
+        line.copied_from.raw()
+    };
+    if uuid.is_empty() {
+        Key::of(&[b"claude-text", text])
+    } else {
+        Key::of(&[b"claude-line", uuid])
+    }
+}
+
+/// `None` for what is no whole line.
+fn read(text: &[u8]) -> Option<Line<'_>> {
+    let mut line = Line::default();
+    let mut json = Json::new(text);
+    json.object(|key, value| {
+        match key {
+            b"type" => {
+                line.is_answer = value.text()?.is_some_and(|text| text.raw() == b"assistant")
+            }
+            b"uuid" => line.uuid = value.text()?.unwrap_or_default(),
+            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
+            b"sessionId" => line.session = value.text()?.unwrap_or_default(),
+            b"requestId" => line.request = value.text()?.unwrap_or_default(),
+            b"cwd" => line.cwd = value.text()?.unwrap_or_default(),
+            b"forkedFrom" => value.object_or_skip(|key, value| {
+                match key {
+                    b"messageUuid" => line.copied_from = value.text()?.unwrap_or_default(),
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            b"message" => line.message = message(value)?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    json.ends().then_some(line)
+}
+
+fn message<'a>(value: &mut Json<'a>) -> Option<Message<'a>> {
+    let mut message = Message::default();
+    value.object_or_skip(|key, value| {
+        match key {
+            b"id" => message.id = value.text()?.unwrap_or_default(),
+            b"model" => message.model = value.text()?.unwrap_or_default(),
+            b"usage" if value.is_object() => message.usage = Some(usage(value)?),
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    Some(message)
+}
+
+/// Of an object in the form of Anthropic's `usage`.
+pub(super) fn usage<'a>(value: &mut Json<'a>) -> Option<Usage<'a>> {
+    let mut usage = Usage::default();
+    let mut writes = 0;
+    value.object(|key, value| {
+        match key {
+            b"iterations" if value.is_array() => value.array(|value| {
+                usage.advisors.extend(advisor(value)?);
+                Some(())
+            })?,
+            b"speed" => usage.fast = value.text()?.is_some_and(|text| text.raw() == b"fast"),
+            _ => count(key, value, &mut usage.counts, &mut writes)?,
+        }
+        Some(())
+    })?;
+    split_writes(&mut usage.counts, writes);
+    Some(usage)
+}
+
+fn count(key: &[u8], value: &mut Json<'_>, counts: &mut Counts, writes: &mut u64) -> Option<()> {
+    match key {
+        b"input_tokens" => counts.input = value.count()?,
+        b"output_tokens" => counts.output = value.count()?,
+        b"cache_read_input_tokens" => counts.cache_read = value.count()?,
+        b"cache_creation_input_tokens" => *writes = value.count()?,
+        b"cache_creation" => value.object_or_skip(|key, value| {
+            match key {
+                b"ephemeral_1h_input_tokens" => counts.cache_write_hour = value.count()?,
+                _ => value.skip()?,
+            }
+            Some(())
+        })?,
+        _ => value.skip()?,
+    }
+    Some(())
+}
+
+/// The sum is what every version writes; what is not kept for an hour is kept for 5 minutes.
+fn split_writes(counts: &mut Counts, writes: u64) {
+    counts.cache_write_hour = counts.cache_write_hour.min(writes);
+    counts.cache_write = writes - counts.cache_write_hour;
+}
+
+/// Other iterations are parts of what the whole says.
+fn advisor<'a>(value: &mut Json<'a>) -> Option<Option<(Text<'a>, Counts)>> {
+    let mut counts = Counts::default();
+    let (mut writes, mut advises, mut model) = (0, false, Text::default());
+    value.object_or_skip(|key, value| {
+        match key {
+            b"type" => {
+                advises = value
+                    .text()?
+                    .is_some_and(|text| text.raw() == b"advisor_message")
+            }
+            b"model" => model = value.text()?.unwrap_or_default(),
+            _ => count(key, value, &mut counts, &mut writes)?,
+        }
+        Some(())
+    })?;
+    split_writes(&mut counts, writes);
+    Some(advises.then_some((model, counts)))
+}

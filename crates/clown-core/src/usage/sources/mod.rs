@@ -1,0 +1,74 @@
+//! Where counts come from. Each source is a file of its own: how its logs are read, and by what one
+//! of its records is known again.
+
+mod claude;
+
+use super::batch::Batch;
+use super::record::{Counts, Record};
+use crate::agents::UsageForm;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How a source's files are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Read {
+    /// Line by line, each once. `marker` is in all lines that count, `line` takes one of them.
+    Lines {
+        marker: Option<&'static [u8]>,
+        line: fn(&[u8], &mut Context<'_>) -> Option<()>,
+    },
+    /// Whole, whenever it has changed.
+    Whole(fn(&[u8], &mut Context<'_>) -> Option<()>),
+    /// As a database of SQLite, from the marks in [`Memory::marks`] on.
+    Database(fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>),
+}
+
+/// How logs of `form` are read.
+pub(super) fn of(form: UsageForm) -> Option<Read> {
+    match form {
+        UsageForm::Claude => Some(claude::READ),
+        _ => None,
+    }
+}
+
+/// What is remembered of a file from one reading to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Memory {
+    /// The folder that is worked in; empty while it is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) project: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) session: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) model: String,
+    /// Sums that grow, by what they are of.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) sums: BTreeMap<String, Counts>,
+    /// How far tables are read, by what they are of.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) marks: BTreeMap<String, i64>,
+}
+
+/// What a source has while it reads a file.
+#[derive(Debug)]
+pub(super) struct Context<'b> {
+    pub(super) path: &'b Path,
+    pub(super) memory: &'b mut Memory,
+    pub(super) batch: &'b mut Batch,
+}
+
+impl Context<'_> {
+    /// An answer.
+    pub(super) fn found(&mut self, record: &Record<'_>) {
+        self.batch.add(record, &self.memory.project);
+    }
+
+    /// A sum that grows, of which nobody wrote down the parts: what it has grown by counts, each
+    /// time. Its key is the sum's own, wherever it is written down.
+    pub(super) fn found_sum(&mut self, record: &Record<'_>) {
+        self.batch.add_sum(record, &self.memory.project);
+    }
+}

@@ -1,0 +1,399 @@
+//! Files in, sums and events out.
+
+use super::*;
+use crate::bus::Read;
+use clown_events::{Envelope, Event};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+pub(super) struct World {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) store: Arc<Store>,
+    pub(super) usage: Arc<Usage>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open_in_memory().unwrap());
+        let usage = Self::usage(folder.path(), &store);
+        Self {
+            folder,
+            store,
+            usage,
+        }
+    }
+
+    fn usage(folder: &Path, store: &Arc<Store>) -> Arc<Usage> {
+        let agents = Manifests::new(folder.join("agents.d"), crate::agents::load);
+        let environment = [("HOME", folder.join("person"))];
+        Arc::new(Usage::new(
+            Arc::clone(store),
+            Arc::new(agents),
+            UsageSettings {
+                homes: folder.join("homes"),
+                environment: environment.into_iter().collect(),
+                sources: Vec::new(),
+            },
+        ))
+    }
+
+    /// The daemon starts again.
+    fn restart(&mut self) {
+        self.usage = Self::usage(self.folder.path(), &self.store);
+    }
+
+    pub(super) fn write(&self, path: &str, content: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(super) fn append(&self, path: &str, content: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+    }
+
+    /// The sums of all cells: records, and each kind.
+    pub(super) fn sums(&self) -> (i64, [i64; Counts::KINDS]) {
+        let mut all = ledger::Amount::default();
+        for cell in self.store.read(ledger::cells).unwrap() {
+            all.add(cell.amount);
+        }
+        let rows: i64 = self
+            .store
+            .read(|connection| {
+                Ok(connection
+                    .query_row("SELECT count(*) FROM usage_records", [], |row| row.get(0))?)
+            })
+            .unwrap();
+        assert_eq!(rows, all.records, "cells and records tell the same");
+        (all.records, all.kinds)
+    }
+
+    fn events(&self) -> Vec<Event> {
+        let Read::Slices(slices) = self.store.bus().read_after(crate::Seq::START, usize::MAX)
+        else {
+            panic!("the ring holds it");
+        };
+        let entries = slices.iter().flat_map(|slice| {
+            (0..slice.entries().len()).map(|index| slice.json(index, false).to_vec())
+        });
+        entries
+            .map(|json| serde_json::from_slice::<Envelope>(&json).unwrap().event)
+            .collect()
+    }
+
+    /// What clients were told of a profile, summed up.
+    fn told(&self, profile: &str) -> Tokens {
+        let mut sum = Tokens::default();
+        for event in self.events() {
+            if let Event::UsageUpdated(updated) = event
+                && updated.profile == profile
+            {
+                sum.input_tokens += updated.tokens.input_tokens;
+                sum.output_tokens += updated.tokens.output_tokens;
+                sum.cache_creation_input_tokens += updated.tokens.cache_creation_input_tokens;
+                sum.cache_read_input_tokens += updated.tokens.cache_read_input_tokens;
+            }
+        }
+        sum
+    }
+}
+
+/// A line of Claude Code, with `changes` over it.
+fn claude(id: &str, output: u64, changes: Value) -> String {
+    let mut line = json!({
+        "parentUuid": null, "isSidechain": false, "userType": "external", "cwd": "/work/app",
+        "sessionId": "s1", "version": "2.1.197", "gitBranch": "main",
+        "message": {
+            "model": "claude-sonnet-4-5-20250929", "id": id, "type": "message", "role": "assistant",
+            "content": [{"type": "text", "text": "a \"usage\": {\"output_tokens\": 999}"}],
+            "usage": {"input_tokens": 10, "cache_creation_input_tokens": 100,
+                "cache_read_input_tokens": 1000, "output_tokens": output,
+                "cache_creation": {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40}},
+        },
+        "requestId": format!("req_of_{id}"), "type": "assistant", "uuid": "u1",
+        "timestamp": "2026-03-01T10:00:00.123Z",
+    });
+    merge(&mut line, changes);
+    format!("{line}\n")
+}
+
+fn merge(line: &mut Value, changes: Value) {
+    match (line, changes) {
+        (Value::Object(line), Value::Object(changes)) => {
+            for (name, change) in changes {
+                merge(line.entry(name).or_insert(Value::Null), change);
+            }
+        }
+        (line, change) => *line = change,
+    }
+}
+
+const ONE: &str = "msg_01AAAAAAAAAAAAAAAAAAAAAA";
+const TWO: &str = "msg_01BBBBBBBBBBBBBBBBBBBBBB";
+
+/// Looks at one file of `lines`; then once more, and once more as a copy.
+fn check_claude(what: &str, lines: &[String], records: i64, output: i64) {
+    let world = World::new();
+    world.write("homes/work/claude/projects/p/s.jsonl", &lines.concat());
+    world.usage.look().unwrap();
+    let (found, kinds) = world.sums();
+    assert_eq!((found, kinds[1]), (records, output), "{what}");
+    world.write("homes/work/claude/projects/q/copy.jsonl", &lines.concat());
+    world.usage.look().unwrap();
+    assert_eq!(
+        world.sums(),
+        (found, kinds),
+        "{what}: a copy counts nothing"
+    );
+    let told = world.told("work");
+    assert_eq!(
+        [
+            told.input_tokens,
+            told.output_tokens,
+            told.cache_creation_input_tokens,
+            told.cache_read_input_tokens
+        ]
+        .map(|count| count as i64),
+        [kinds[0], kinds[1], kinds[2] + kinds[3], kinds[4]],
+        "{what}: told as counted"
+    );
+}
+
+#[test]
+fn claude_counts_each_answer_once() {
+    let line = |output| claude(ONE, output, json!({}));
+    let with = |output, changes| claude(ONE, output, changes);
+    check_claude("one", &[line(5)], 1, 5);
+    check_claude("grows", &[line(1), line(5), line(90)], 1, 90);
+    check_claude("out of order", &[line(90), line(1)], 1, 90);
+    check_claude("two", &[line(5), claude(TWO, 7, json!({}))], 2, 12);
+    let fork = json!({"sessionId": "s2", "uuid": "u9", "timestamp": "2026-03-02T10:00:00Z"});
+    check_claude("a fork", &[line(5), with(5, fork)], 1, 5);
+    let side =
+        json!({"isSidechain": true, "requestId": "req_other", "timestamp": "2026-03-01T11:00:00Z"});
+    check_claude("a side chain", &[line(5), with(5, side)], 1, 5);
+    let gone = json!({"requestId": null});
+    check_claude("no request", &[with(1, gone.clone()), with(9, gone)], 1, 9);
+    let nameless = |uuid: &str| {
+        with(
+            5,
+            json!({"message": {"id": null}, "requestId": null, "uuid": uuid}),
+        )
+    };
+    check_claude(
+        "no ids",
+        &[nameless("a"), nameless("b"), nameless("a")],
+        2,
+        10,
+    );
+    let nulls = json!({"message": {"content": [{"type": "tool_use", "id": null, "input": {"id": null, "requestId": null, "model": null}}]}});
+    check_claude("null in inputs", &[with(5, nulls)], 1, 5);
+    let synthetic = json!({"message": {"model": "<synthetic>"}});
+    check_claude("synthetic", &[with(5, synthetic)], 0, 0);
+    let nested = json!({"type": "progress", "data": {"message": {"type": "assistant", "message": {"id": TWO, "usage": {"output_tokens": 50}}}}, "message": null});
+    check_claude("progress", &[line(5), with(5, nested)], 1, 5);
+    let result = json!({"type": "user", "message": {"role": "user", "usage": null}, "toolUseResult": {"usage": {"output_tokens": 70}}});
+    check_claude("a tool's result", &[line(5), claude(TWO, 70, result)], 1, 5);
+    let pretty: Value = serde_json::from_str(&line(5)).unwrap();
+    let spaced = pretty.to_string().replace("\":", "\" : ");
+    check_claude("spaced", &[format!("{spaced}\n")], 1, 5);
+    check_claude(
+        "garbage",
+        &[
+            "{\"usage\": nonsense\n".to_owned(),
+            "\0\n".to_owned(),
+            line(5),
+        ],
+        1,
+        5,
+    );
+    let half = line(5);
+    check_claude(
+        "cut off, then another",
+        &[
+            format!("{}\n", &half[..half.len() / 2]),
+            claude(TWO, 7, json!({})),
+        ],
+        1,
+        7,
+    );
+    check_claude(
+        "without an end",
+        &[line(5), claude(TWO, 7, json!({})).trim_end().to_owned()],
+        2,
+        12,
+    );
+    let advisor = json!({"message": {"usage": {"iterations": [
+        {"type": "message", "input_tokens": 10, "output_tokens": 5},
+        {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 3, "output_tokens": 4}]}}});
+    check_claude("advised", &[with(5, advisor)], 2, 9);
+    let big = json!({"message": {"content": [{"type": "text", "text": "x".repeat(50 << 20)}]}});
+    check_claude("50 MB", &[with(5, big)], 1, 5);
+}
+
+#[test]
+fn gateways_that_give_one_id_to_everything_lose_nothing() {
+    let line = |input: u64, request: Value, output| {
+        claude(
+            "msg_1",
+            output,
+            json!({"requestId": request, "message": {"usage": {"input_tokens": input}}}),
+        )
+    };
+    check_claude(
+        "by request",
+        &[
+            line(1, json!("a"), 5),
+            line(1, json!("b"), 5),
+            line(1, json!("a"), 8),
+        ],
+        2,
+        13,
+    );
+    check_claude(
+        "by prompt",
+        &[
+            line(1, json!(null), 5),
+            line(2, json!(null), 5),
+            line(2, json!(null), 9),
+        ],
+        2,
+        14,
+    );
+}
+
+#[test]
+fn kinds_of_writes_and_the_fast_service_are_told_apart() {
+    let world = World::new();
+    let fast = json!({"message": {"usage": {"speed": "fast"}}});
+    let old = json!({"message": {"usage": {"cache_creation": null}}});
+    let content = [claude(ONE, 5, fast), claude(TWO, 5, old)].concat();
+    world.write("homes/work/claude/projects/p/s.jsonl", &content);
+    world.usage.look().unwrap();
+    assert_eq!(world.sums(), (2, [20, 10, 160, 40, 2000]));
+    let tiers = world
+        .store
+        .read(|connection| ledger::series_from(connection, 0))
+        .unwrap();
+    assert_eq!(tiers.iter().filter(|series| series.3.is_fast()).count(), 1);
+}
+
+#[test]
+fn what_is_told_and_what_is_counted_stay_one_through_everything() {
+    let mut world = World::new();
+    let path = "homes/work/claude/projects/p/s.jsonl";
+    world.append(path, &claude(ONE, 1, json!({})));
+    world.usage.look().unwrap();
+    world.append(path, &claude(ONE, 30, json!({})));
+    let half = claude(TWO, 7, json!({}));
+    world.append(path, &half[..200]);
+    world.usage.look().unwrap();
+    assert_eq!(world.sums(), (1, [10, 30, 60, 40, 1000]));
+    world.restart();
+    world.append(path, &half[200..]);
+    world.usage.look().unwrap();
+    let expected = (2, [20, 37, 120, 80, 2000]);
+    assert_eq!(world.sums(), expected);
+    // Rotated, written anew, and deleted.
+    let all = fs::read_to_string(world.folder.path().join(path)).unwrap();
+    world.write("homes/work/claude/projects/p/rotated.jsonl", &all);
+    world.write(path, &claude(TWO, 7, json!({})));
+    world.usage.look().unwrap();
+    fs::remove_dir_all(world.folder.path().join("homes/work/claude/projects/p")).unwrap();
+    world.usage.look().unwrap();
+    assert_eq!(world.sums(), expected);
+    let told = world.told("work");
+    assert_eq!((told.input_tokens, told.output_tokens), (20, 37));
+    let totals = world.store.read(list_in).unwrap();
+    assert_eq!(totals[0].tokens, told);
+}
+
+#[test]
+fn imports_count_under_no_profile_and_once() {
+    let world = World::new();
+    let path = "person/.claude/projects/p/s.jsonl";
+    world.append(
+        path,
+        &[claude(ONE, 5, json!({})), claude(TWO, 7, json!({}))].concat(),
+    );
+    world.usage.look().unwrap();
+    assert_eq!(world.sums().0, 0, "nobody asked");
+    let request = ImportRequest {
+        source: "claude".to_owned(),
+        path: None,
+        profile: None,
+    };
+    assert_eq!(world.usage.import(&request).unwrap().records, 2);
+    assert_eq!(world.usage.import(&request).unwrap().records, 0);
+    world.append(path, &claude("msg_01CCCCCCCCCCCCCCCCCC", 9, json!({})));
+    world.usage.look().unwrap();
+    assert_eq!(world.sums().0, 3, "it is followed from now on");
+    assert_eq!(world.told("work"), Tokens::default());
+    // The same answer in a profile's home: it was the profile's, and is told now.
+    world.append(
+        "homes/work/claude/projects/p/s.jsonl",
+        &claude(ONE, 5, json!({})),
+    );
+    world.usage.look().unwrap();
+    assert_eq!(world.sums().0, 3);
+    assert_eq!(world.told("work").output_tokens, 5);
+    let imported: Vec<_> = world
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::UsageImported(imported) => Some(imported.records_imported),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(imported, [2, 0]);
+    let refused = |source: &str, part: &str| {
+        let request = ImportRequest {
+            source: source.to_owned(),
+            ..request.clone()
+        };
+        let error = world.usage.import(&request).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refused("cloude", "claude");
+    refused("codex", ".codex");
+}
+
+#[test]
+fn what_a_running_agent_writes_is_told_soon() {
+    let world = World::new();
+    world.write(
+        "homes/work/claude/projects/p/old.jsonl",
+        &claude(ONE, 5, json!({})),
+    );
+    world.usage.follow().unwrap();
+    let eventually = |output: u64| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while world.told("work").output_tokens != output {
+            assert!(Instant::now() < deadline, "{:?}", world.told("work"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    eventually(5);
+    world.append(
+        "homes/work/claude/projects/new/deep/s.jsonl",
+        &claude(TWO, 7, json!({})),
+    );
+    eventually(12);
+    world.append(
+        "homes/work/claude/projects/new/deep/s.jsonl",
+        &claude(TWO, 9, json!({})),
+    );
+    eventually(14);
+    world.usage.stop();
+}
