@@ -173,6 +173,9 @@ pub struct SyncedRegistry {
     pub channel: String,
     /// The commit in use now.
     pub commit: String,
+    /// The commit that was in use before; missing where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Whether what was kept was good enough.
     pub from_cache: bool,
     /// How many artifacts were downloaded.

@@ -67,6 +67,8 @@ pub struct Synced {
     pub channel: Channel,
     /// The commit in use now.
     pub commit: Commit,
+    /// The commit that was in use before; None where it is the same.
+    pub previous: Option<Commit>,
     /// Whether what was kept was good enough.
     pub from_cache: bool,
     /// How many artifacts were fetched.
@@ -306,6 +308,7 @@ impl Registry {
             channel: asked.channel.clone(),
             note: done.note.or(outcome.note),
             commit: done.commit,
+            previous: done.previous,
             from_cache: outcome.from_cache,
             artifacts_downloaded: outcome.downloaded,
         })

@@ -27,6 +27,8 @@ pub(super) struct Ending {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub commit: Commit,
+    /// What was in use before, if it was another one.
+    pub previous: Option<Commit>,
     /// What is still kept.
     pub kept: Vec<KeptIndex>,
     pub note: Option<String>,
@@ -35,6 +37,7 @@ pub(super) struct Ended {
 /// Records and tells that a sync ended well.
 pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryError> {
     let mut state = rows::state(tx)?;
+    let before = active(tx, &state)?;
     // Whoever stops the daemon has told of its end already.
     if state.syncing.take().is_none() {
         return Err(RegistryError::Stopped);
@@ -47,7 +50,7 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
         rows::put(tx, pinned)?;
         state.pin = Some(pinned.commit.clone());
         state.active = Some(pinned.digest.clone());
-    } else if state.pin.is_none() || state.active.is_none() {
+    } else if state.pin.is_none() {
         state.active = ending.newest.as_ref().map(|newest| newest.digest.clone());
     }
     state.channel = ending.channel.as_str().to_owned();
@@ -55,10 +58,12 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
     state.failure = None;
     rows::set_state(tx, &state)?;
     let kept = trim(tx, &state)?;
-    let active = kept
-        .iter()
-        .find(|row| Some(&row.digest) == state.active.as_ref());
-    let commit = active.map_or_else(|| ending.built_in.clone(), |row| row.commit.clone());
+    let commit_of = |row: Option<&KeptIndex>| {
+        row.map_or_else(|| ending.built_in.clone(), |row| row.commit.clone())
+    };
+    let is_active = |row: &&KeptIndex| Some(&row.digest) == state.active.as_ref();
+    let commit = commit_of(kept.iter().find(is_active));
+    let previous = commit_of(before.as_ref());
     tx.publish(RegistrySyncCompleted::new(
         ending.channel.as_str(),
         commit.as_str(),
@@ -76,7 +81,12 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
             commit.short()
         )
     });
-    Ok(Ended { commit, kept, note })
+    Ok(Ended {
+        previous: (previous != commit).then_some(previous),
+        commit,
+        kept,
+        note,
+    })
 }
 
 /// The index in use; None for the built-in set.
