@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod full_disk;
 mod server;
 
 use clown_tests::{Stream, World, wait_for};

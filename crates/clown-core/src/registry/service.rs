@@ -1,5 +1,6 @@
 use super::address::Address;
 use super::built_in;
+use super::ending::{self, Endings};
 use super::error::RegistryError;
 use super::index::{Channel, Commit, is_commit_prefix};
 use super::layer::{Active, Layer};
@@ -12,7 +13,7 @@ use super::switch::{self, Ending};
 use super::turn::{Answer, Turns};
 use crate::fetch::Fetch;
 use crate::store::{Store, StoreError};
-use clown_events::{RegistrySyncFailed, RegistrySyncStarted, Timestamp};
+use clown_events::{RegistrySyncStarted, Timestamp};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,6 +97,7 @@ pub struct Registry {
     /// Why what was in use cannot be used any more.
     pub(super) problem: Mutex<Option<String>>,
     pub(super) turns: Turns<Asked, Synced>,
+    pub(super) endings: Arc<Endings>,
     pub(super) stop: Stop,
 }
 
@@ -130,6 +132,7 @@ impl Registry {
         settings: RegistrySettings,
     ) -> Result<Self, RegistryError> {
         let registry = Self {
+            endings: Arc::new(Endings::new(Arc::clone(&store))),
             store,
             storage: Storage::open(folder)?,
             fetcher,
@@ -150,14 +153,14 @@ impl Registry {
 
     /// Closes a sync that an earlier daemon began and did not end.
     pub fn recover(&self) -> Result<(), RegistryError> {
-        let what = "the daemon ended before the sync did";
-        self.close(what)
+        self.endings.close("the daemon ended before the sync did")
     }
 
     /// Ends a sync that is under way, and lets none begin.
     pub fn stop(&self) {
         self.stop.set();
-        if let Err(error) = self.close(&RegistryError::Stopped.in_full()) {
+        self.endings.stop();
+        if let Err(error) = self.endings.close(&RegistryError::Stopped.in_full()) {
             tracing::error!("cannot record that a sync was ended: {}", error.in_full());
         }
     }
@@ -169,8 +172,17 @@ impl Registry {
 
     /// The same, in a transaction that reads more.
     pub fn status_in(&self, connection: &Connection) -> Result<RegistryStatus, StoreError> {
+        // Before the database: what is recorded meanwhile is then told from there.
+        let unrecorded = self.endings.unrecorded();
         let problem = self.lock_problem().clone();
-        status::read(connection, &self.settings, &self.active.layer(), problem)
+        let layer = self.active.layer();
+        status::read(
+            connection,
+            &self.settings,
+            &layer,
+            problem,
+            unrecorded.as_ref(),
+        )
     }
 
     /// What is wrong with what was in use, for people.
@@ -187,7 +199,7 @@ impl Registry {
         let state = self
             .store
             .read(|connection| Ok::<_, StoreError>(rows::state(connection)?))?;
-        let failed = state.failure.is_some();
+        let failed = state.failure.is_some() || self.endings.unrecorded().is_some();
         Ok(Some(super::schedule::pause(
             state.tried_at,
             failed,
@@ -240,52 +252,37 @@ impl Registry {
         let state = self.begin(asked)?;
         let outcome = work(&state).and_then(|outcome| self.end(asked, outcome));
         if let Err(error) = &outcome {
-            self.close(&error.in_full())?;
+            self.endings.fail(&state, error);
         }
         outcome
     }
 
     fn begin(&self, asked: &Asked) -> Result<State, RegistryError> {
         let (channel, force) = (asked.channel.clone(), asked.force);
-        self.store.commit(move |tx| {
+        let unrecorded = self.endings.unrecorded();
+        let earlier = unrecorded.clone();
+        let begun = self.store.commit(move |tx| {
             let mut state = rows::state(tx)?;
             // One whose end could not be recorded.
-            if state.syncing.is_some() {
-                let what = "the end of an earlier sync could not be recorded";
-                state.failure = Some((tx.now(), what.to_owned()));
-                tx.publish(RegistrySyncFailed::new(what));
+            match earlier {
+                _ if state.syncing.is_none() => {}
+                Some(earlier) => earlier.end_in(tx, &mut state)?,
+                None => {
+                    let what = "the end of an earlier sync could not be recorded";
+                    let now = tx.now();
+                    ending::fail_in(tx, &mut state, now, what)?;
+                }
             }
             state.syncing = Some(channel.as_str().to_owned());
             state.tried_at = Some(tx.now());
             rows::set_state(tx, &state)?;
             tx.publish(RegistrySyncStarted::new(channel.as_str(), force));
-            Ok(state)
-        })
-    }
-
-    /// Tells that the sync under way has failed, if there is one.
-    fn close(&self, why: &str) -> Result<(), RegistryError> {
-        let why = why.to_owned();
-        self.store.commit(move |tx| {
-            let mut state = rows::state(tx)?;
-            if state.syncing.take().is_none() {
-                return Ok(());
-            }
-            let active = switch::active(tx, &state)?;
-            let stays = match &active {
-                Some(index) => format!(
-                    "commit {} of channel {} stays in use",
-                    index.commit.short(),
-                    index.channel
-                ),
-                None => "the built-in set stays in use".to_owned(),
-            };
-            let told = format!("{why}; {stays}");
-            state.failure = Some((tx.now(), told.clone()));
-            rows::set_state(tx, &state)?;
-            tx.publish(RegistrySyncFailed::new(told));
-            Ok(())
-        })
+            Ok::<_, RegistryError>(state)
+        })?;
+        if let Some(unrecorded) = unrecorded {
+            self.endings.forget(&unrecorded);
+        }
+        Ok(begun)
     }
 
     /// Makes the outcome what is in use, and tells of it.
@@ -369,5 +366,11 @@ impl Registry {
 
     pub(super) fn lock_problem(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.endings.stop();
     }
 }

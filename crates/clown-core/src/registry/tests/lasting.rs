@@ -106,3 +106,70 @@ fn a_damaged_pin_that_nobody_has_any_more_is_given_up_by_hand_only() {
     assert_eq!(synced.previous, Some(built_in::commit()));
     assert_eq!(name_of(&registry, "moon").as_deref(), Some("Second"));
 }
+
+/// Refuses the end of a sync, as a full disk does, or takes it again.
+fn take_ends(registry: &Registry, taken: bool) {
+    let sql = if taken {
+        "DROP TRIGGER full"
+    } else {
+        "CREATE TRIGGER full BEFORE UPDATE ON registry
+         WHEN OLD.syncing IS NOT NULL AND NEW.syncing IS NULL BEGIN SELECT RAISE(FAIL, 'no room'); END"
+    };
+    let done = registry.store_for_tests().commit(move |tx| {
+        tx.execute(sql, [])?;
+        Ok::<_, StoreError>(())
+    });
+    done.unwrap();
+}
+
+#[test]
+fn an_end_that_cannot_be_recorded_is_known_at_once_and_told_when_it_can_be() {
+    let world = World::new();
+    let registry = world.open(world.settings());
+    take_ends(&registry, false);
+    let error = sync(&registry).unwrap_err().in_full();
+    assert!(error.contains("there is nothing at"), "{error}");
+    let status = registry.status().unwrap();
+    assert!(!status.is_syncing);
+    let (at, told) = status.failure.unwrap();
+    for part in [error.as_str(), "built-in set stays in use", "no room"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(world.events().len(), 1, "only the beginning");
+
+    take_ends(&registry, true);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while world.events().len() == 1 {
+        assert!(std::time::Instant::now() < deadline, "it is never told");
+        std::thread::yield_now();
+    }
+    let (began, ended) = world.last_pair();
+    assert_eq!(began[0], "RegistrySyncStarted");
+    let expected = format!("{error}; the built-in set stays in use");
+    assert_eq!(ended, json!(["RegistrySyncFailed", {"error": expected}]));
+    let status = registry.status().unwrap();
+    assert!(!status.is_syncing);
+    assert_eq!(status.failure, Some((at, expected)));
+
+    // The next sync tells of it where it comes first, once.
+    take_ends(&registry, false);
+    sync(&registry).unwrap_err();
+    registry.endings.stop();
+    world.build("stable", &[("moon", "Moon")], false);
+    take_ends(&registry, true);
+    sync(&registry).unwrap();
+    let told: Vec<Value> = world.events()[2..]
+        .iter()
+        .map(|event| event[0].clone())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "RegistrySyncStarted",
+            "RegistrySyncFailed",
+            "RegistrySyncStarted",
+            "RegistrySyncCompleted"
+        ]
+    );
+    assert_eq!(registry.status().unwrap().failure, None);
+}
