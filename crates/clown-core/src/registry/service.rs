@@ -250,7 +250,7 @@ impl Registry {
     ) -> Result<Synced, RegistryError> {
         self.stop.check()?;
         let state = self.begin(asked)?;
-        let outcome = work(&state).and_then(|outcome| self.end(asked, outcome));
+        let outcome = work(&state).and_then(|outcome| self.end(asked, &state, outcome));
         if let Err(error) = &outcome {
             self.endings.fail(&state, error);
         }
@@ -286,8 +286,9 @@ impl Registry {
     }
 
     /// Makes the outcome what is in use, and tells of it.
-    fn end(&self, asked: &Asked, outcome: Outcome) -> Result<Synced, RegistryError> {
-        let changed = !outcome.from_cache;
+    fn end(&self, asked: &Asked, began: &State, outcome: Outcome) -> Result<Synced, RegistryError> {
+        // One that failed may have fetched what nothing names any more.
+        let may_litter = !outcome.from_cache || began.failure.is_some();
         let ending = Ending {
             channel: asked.channel.clone(),
             newest: outcome.newest,
@@ -298,7 +299,7 @@ impl Registry {
         };
         let layer = outcome.pinned.map(|loaded| loaded.layer).or(outcome.layer);
         let done = self.switch(layer, move |tx| switch::end(tx, &ending))?;
-        if changed {
+        if may_litter || done.has_removed {
             self.sweep(&done.kept);
         }
         Ok(Synced {

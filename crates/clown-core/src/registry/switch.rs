@@ -31,6 +31,8 @@ pub(super) struct Ended {
     pub previous: Option<Commit>,
     /// What is still kept.
     pub kept: Vec<KeptIndex>,
+    /// Whether something is no longer kept that was.
+    pub has_removed: bool,
     pub note: Option<String>,
 }
 
@@ -57,7 +59,7 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
     state.synced_at = Some(tx.now());
     state.failure = None;
     rows::set_state(tx, &state)?;
-    let kept = trim(tx, &state)?;
+    let (kept, has_removed) = trim(tx, &state)?;
     let commit_of = |row: Option<&KeptIndex>| {
         row.map_or_else(|| ending.built_in.clone(), |row| row.commit.clone())
     };
@@ -85,6 +87,7 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
         previous: (previous != commit).then_some(previous),
         commit,
         kept,
+        has_removed,
         note,
     })
 }
@@ -134,9 +137,10 @@ fn newest_of(kept: &[KeptIndex], source: &str, channel: &str) -> Option<Hash> {
     Some(newest.digest.clone())
 }
 
-/// Forgets what is neither needed nor among the last.
-fn trim(tx: &Tx<'_>, state: &State) -> Result<Vec<KeptIndex>, RegistryError> {
+/// Forgets what is neither needed nor among the last: what is kept, and whether that is less.
+fn trim(tx: &Tx<'_>, state: &State) -> Result<(Vec<KeptIndex>, bool), RegistryError> {
     let mut kept = Vec::new();
+    let mut has_removed = false;
     for (place, row) in rows::kept(tx)?.into_iter().enumerate() {
         let is_needed =
             state.active.as_ref() == Some(&row.digest) || state.pin.as_ref() == Some(&row.commit);
@@ -144,7 +148,8 @@ fn trim(tx: &Tx<'_>, state: &State) -> Result<Vec<KeptIndex>, RegistryError> {
             kept.push(row);
         } else {
             rows::remove(tx, &row.digest)?;
+            has_removed = true;
         }
     }
-    Ok(kept)
+    Ok((kept, has_removed))
 }

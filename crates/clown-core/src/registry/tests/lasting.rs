@@ -2,6 +2,7 @@
 //! take.
 
 use super::*;
+use std::collections::BTreeSet;
 
 fn offline() -> SyncRequest {
     SyncRequest {
@@ -172,4 +173,99 @@ fn an_end_that_cannot_be_recorded_is_known_at_once_and_told_when_it_can_be() {
         ]
     );
     assert_eq!(registry.status().unwrap().failure, None);
+}
+
+/// What is in the registry's folders.
+fn files_of(world: &World) -> (BTreeSet<String>, BTreeSet<String>) {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(world.path(folder)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    (names("registry/index"), names("registry/artifacts"))
+}
+
+/// Exactly these indices are kept, and exactly what they name.
+#[track_caller]
+fn check_kept(world: &World, registry: &Registry, kept: &[&Index]) {
+    let commits: Vec<Commit> = kept.iter().map(|index| index.commit.clone()).collect();
+    let status = registry.status().unwrap();
+    let known: Vec<Commit> = status.kept.iter().map(|row| row.commit.clone()).collect();
+    assert_eq!(known, commits);
+    let (indices, artifacts) = files_of(world);
+    let begins = |commit: &Commit, suffix: &str| {
+        let name = |name: &&String| name.starts_with(commit.as_str()) && name.ends_with(suffix);
+        indices.iter().filter(name).count()
+    };
+    for commit in &commits {
+        assert_eq!(
+            (begins(commit, ".json"), begins(commit, ".minisig")),
+            (1, 1)
+        );
+    }
+    assert_eq!(indices.len(), 2 * kept.len(), "{indices:?}");
+    let named = kept.iter().flat_map(|index| &index.artifacts);
+    let named: BTreeSet<String> = named.map(|a| a.sha256.as_str().to_owned()).collect();
+    assert_eq!(artifacts, named);
+}
+
+#[test]
+fn the_last_three_are_kept_and_the_pin_and_nothing_else() {
+    let world = World::new();
+    let settings = || RegistrySettings {
+        key: Some(world.key.clone()),
+        ..world.settings()
+    };
+    let registry = world.open(settings());
+    // Each with something that all have, that the one before has, and of its own.
+    let numbers: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+    let build_and_sync = |number: usize| {
+        let (this, before) = (&numbers[number], &numbers[number.saturating_sub(1)]);
+        let providers = [("all", "All"), ("shared", before), ("own", this)];
+        let index = world.build("stable", &providers, true);
+        sync(&registry).unwrap();
+        index
+    };
+    let first: Vec<Index> = (0..5).map(build_and_sync).collect();
+    let [_, _, third, fourth, fifth] = first.as_slice() else {
+        panic!("five were built");
+    };
+    check_kept(&world, &registry, &[fifth, fourth, third]);
+
+    registry.pin(third.commit.as_str()).unwrap();
+    let later: Vec<Index> = (5..10).map(build_and_sync).collect();
+    let newest: Vec<&Index> = later.iter().rev().take(3).collect();
+    check_kept(&world, &registry, &[newest[0], newest[1], newest[2], third]);
+    assert_eq!(registry.status().unwrap().commit, third.commit);
+
+    // Without the pin, it goes at once; nothing waits for the next sync with something new.
+    registry.unpin().unwrap();
+    check_kept(&world, &registry, &newest);
+
+    // What a sync has fetched that failed goes with the next one, also where that has nothing new.
+    let served = world.path("served");
+    let backup = world.path("backup");
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .args([&served, &backup])
+        .status();
+    assert!(copied.unwrap().success());
+    let broken = world.build(
+        "stable",
+        &[("all", "Other"), ("sun", "Sun"), ("own", "X")],
+        true,
+    );
+    let sun = broken
+        .artifacts
+        .iter()
+        .find(|a| a.id.as_str() == "sun")
+        .unwrap();
+    fs::remove_file(served.join("artifacts").join(sun.sha256.as_str())).unwrap();
+    check_refused(&world, &registry, &["there is nothing"]);
+    assert!(files_of(&world).1.len() > 5, "something was fetched");
+    fs::remove_dir_all(&served).unwrap();
+    fs::rename(&backup, &served).unwrap();
+    assert!(sync(&registry).unwrap().from_cache);
+    check_kept(&world, &registry, &newest);
 }
