@@ -1,8 +1,4 @@
 //! A disk without room: commands fail and say so, the daemon stays, and goes on when there is room.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test needs is there, or the test fails"
-)]
 #![cfg(target_os = "linux")]
 
 use clown_tests::{OnDisk, SmallDisk, Stream, World, request, wait_for};
