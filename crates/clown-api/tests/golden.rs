@@ -65,7 +65,10 @@ fn every_shape_is_as_its_file_says() {
     check::<Proxy>(&["Proxy", "Proxy.stopped"], &mut seen);
     check::<UsageTotals>(&["UsageTotals"], &mut seen);
     check::<State>(&["State", "State.full", "State.registry"], &mut seen);
-    check::<Registry>(&["Registry", "Registry.built-in"], &mut seen);
+    check::<Registry>(
+        &["Registry", "Registry.built-in", "Registry.replaced"],
+        &mut seen,
+    );
     check::<SyncRegistry>(&["SyncRegistry", "SyncRegistry.empty"], &mut seen);
     check::<SyncedRegistry>(
         &[

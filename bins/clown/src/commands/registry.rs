@@ -6,7 +6,9 @@ use crate::table::{Table, printable};
 use anstyle::Effects;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use clown_api::{KeptCommit, Registry, RegistrySignature, SyncRegistry, SyncedRegistry};
+use clown_api::{
+    KeptCommit, Registry, RegistrySignature, ReplacedArtifact, SyncRegistry, SyncedRegistry,
+};
 use clown_client::Client;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -170,6 +172,9 @@ fn status(output: Output, registry: &Registry) -> anyhow::Result<()> {
     }
     if let Some(failure) = &registry.last_failure {
         line("failed", &format!("{}: {}", failure.at, failure.error))?;
+    }
+    for ReplacedArtifact { kind, id, path } in &registry.replaced {
+        line("replaced", &format!("{kind} {id}, by {path}"))?;
     }
     for problem in &registry.problems {
         line("problem", &format!("{}: {}", problem.path, problem.message))?;

@@ -2,7 +2,7 @@ use super::address::Address;
 use super::built_in;
 use super::ending::{self, Endings};
 use super::error::RegistryError;
-use super::index::{Channel, Commit, is_commit_prefix};
+use super::index::{Channel, Commit, Kind, is_commit_prefix};
 use super::layer::{Active, Layer};
 use super::rows::{self, KeptIndex, State};
 use super::signature::VerifyingKey;
@@ -183,6 +183,15 @@ impl Registry {
             problem,
             unrecorded.as_ref(),
         )
+    }
+
+    /// Whether the registry that `status` tells of has a manifest of this id: the built-in set, where
+    /// that is in use.
+    pub fn has(&self, status: &RegistryStatus, kind: Kind, id: &str) -> bool {
+        match status.active {
+            Some(_) => self.active.layer().files(kind).any(|file| file.id == id),
+            None => built_in::has(kind, id),
+        }
     }
 
     /// What is wrong with what was in use, for people.
