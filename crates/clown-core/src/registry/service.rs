@@ -98,6 +98,8 @@ pub struct Registry {
     pub(super) problem: Mutex<Option<String>>,
     pub(super) turns: Turns<Asked, Synced>,
     pub(super) endings: Arc<Endings>,
+    /// When a sync could not even begin, as the database did not take that.
+    not_begun: Mutex<Option<Timestamp>>,
     pub(super) stop: Stop,
 }
 
@@ -140,6 +142,7 @@ impl Registry {
             active: Arc::default(),
             problem: Mutex::default(),
             turns: Turns::default(),
+            not_begun: Mutex::default(),
             stop: Stop::default(),
         };
         registry.take_up()?;
@@ -208,9 +211,11 @@ impl Registry {
         let state = self
             .store
             .read(|connection| Ok::<_, StoreError>(rows::state(connection)?))?;
-        let failed = state.failure.is_some() || self.endings.unrecorded().is_some();
+        let not_begun = *self.lock_not_begun();
+        let failed =
+            not_begun.is_some() || state.failure.is_some() || self.endings.unrecorded().is_some();
         Ok(Some(super::schedule::pause(
-            state.tried_at,
+            not_begun.max(state.tried_at),
             failed,
             Timestamp::now(),
             chance,
@@ -258,7 +263,9 @@ impl Registry {
         work: impl FnOnce(&State) -> Result<Outcome, RegistryError>,
     ) -> Result<Synced, RegistryError> {
         self.stop.check()?;
-        let state = self.begin(asked)?;
+        let begun = self.begin(asked);
+        *self.lock_not_begun() = begun.is_err().then(Timestamp::now);
+        let state = begun?;
         let outcome = work(&state).and_then(|outcome| self.end(asked, &state, outcome));
         if let Err(error) = &outcome {
             self.endings.fail(&state, error);
@@ -372,6 +379,12 @@ impl Registry {
     #[cfg(test)]
     pub(super) fn store_for_tests(&self) -> &Store {
         &self.store
+    }
+
+    fn lock_not_begun(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
+        self.not_begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lock_problem(&self) -> std::sync::MutexGuard<'_, Option<String>> {

@@ -269,3 +269,26 @@ fn the_last_three_are_kept_and_the_pin_and_nothing_else() {
     assert!(sync(&registry).unwrap().from_cache);
     check_kept(&world, &registry, &newest);
 }
+
+#[test]
+fn a_sync_that_cannot_begin_is_not_tried_again_every_few_seconds() {
+    let world = World::new();
+    let registry = world.open(world.settings());
+    let hours = || registry.next_sync_in(0.0).unwrap().unwrap().as_secs_f64() / 3_600.0;
+    assert!(hours() < 1.0, "the first one is due");
+    let say = |sql: &'static str| {
+        let done = registry.store_for_tests().commit(move |tx| {
+            tx.execute(sql, [])?;
+            Ok::<_, StoreError>(())
+        });
+        done.unwrap();
+    };
+    say("CREATE TRIGGER full BEFORE UPDATE ON registry BEGIN SELECT RAISE(FAIL, 'no room'); END");
+    sync(&registry).unwrap_err();
+    assert!(world.events().is_empty());
+    assert!((2.9..3.1).contains(&hours()), "{}", hours());
+    say("DROP TRIGGER full");
+    world.build("stable", &[("moon", "Moon")], false);
+    sync(&registry).unwrap();
+    assert!(hours() > 23.0, "{}", hours());
+}
