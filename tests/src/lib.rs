@@ -3,12 +3,14 @@
 
 mod binaries;
 mod http;
+mod small_disk;
 mod stream;
 mod terminal;
 mod world;
 
 pub use binaries::{Binaries, binaries};
 pub use http::{Answer, request};
+pub use small_disk::{OnDisk, SmallDisk};
 pub use stream::Stream;
 pub use terminal::Terminal;
 pub use world::{FakeAgent, World};

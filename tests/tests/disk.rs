@@ -1,102 +1,10 @@
 //! A disk without room: commands fail and say so, the daemon stays, and goes on when there is room.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test needs is there, or the test fails"
-)]
 #![cfg(target_os = "linux")]
 
-use clown_tests::{Stream, World, binaries, cannot_run, request, wait_for};
-use rustix::process::{Pid, Resource, Rlimit, Signal, geteuid, kill_process, prlimit};
+use clown_tests::{OnDisk, SmallDisk, Stream, World, request, wait_for};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-
-/// A daemon whose state folder is a small disk of its own, which nobody else sees.
-struct SmallDisk {
-    world: World,
-    process: Child,
-    address: String,
-}
-
-impl SmallDisk {
-    /// `None`, with a note, where this process may not mount.
-    fn start() -> Option<Self> {
-        let mountable = || {
-            let mut trial = Command::new("unshare");
-            trial.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
-            trial.status().is_ok_and(|status| status.success())
-        };
-        if !geteuid().is_root() || !mountable() {
-            cannot_run("run this test as root, which may mount a small disk");
-            return None;
-        }
-        let world = World::new();
-        let mut command = world.command("unshare".as_ref());
-        let process = command
-            .args(["--mount", "--propagation", "private", "sh", "-c"])
-            .arg("mount -t tmpfs -o size=1m,mode=700 tmpfs \"$CLOWN_STATE_DIR\" && exec \"$0\" --listen 127.0.0.1:0")
-            .arg(&binaries().clownd)
-            .stdin(Stdio::null())
-            .stderr(fs::File::create(world.path("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut disk = Self {
-            world,
-            process,
-            address: String::new(),
-        };
-        disk.address = wait_for("daemon.json", || {
-            let found: Value =
-                serde_json::from_slice(&fs::read(disk.file("daemon.json")).ok()?).ok()?;
-            Some(found["address"].as_str()?.to_owned())
-        });
-        Some(disk)
-    }
-
-    /// A file of the state folder as the daemon sees it.
-    fn file(&self, name: &str) -> PathBuf {
-        let path = self.world.path("state").join(name);
-        let inside = path.strip_prefix("/").unwrap();
-        PathBuf::from(format!("/proc/{}/root", self.process.id())).join(inside)
-    }
-
-    fn create(&self, number: usize) -> clown_tests::Answer {
-        let body = json!({"alias": format!("p{number}"), "agent_id": "claude"});
-        request(&self.address, "POST", "/api/v1/profiles", Some(&body))
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let answer = request(&self.address, "GET", path, None);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
-    }
-
-    /// Takes all room, until a command fails for it; the number of that one.
-    fn fill(&self, first: usize) -> usize {
-        let mut filler = fs::File::create(self.file("filler")).unwrap();
-        // What is left of a block goes with the second.
-        for size in [64 << 10, 1] {
-            while std::io::Write::write_all(&mut filler, &vec![0; size]).is_ok() {}
-        }
-        // The database may have some room within its files.
-        for number in first..first + 5_000 {
-            let answer = self.create(number);
-            if answer.status != 201 {
-                assert_eq!(answer.status, 503, "{answer:?}");
-                let problem = answer.json();
-                assert_eq!(problem["code"], "disk_full", "{problem}");
-                assert!(answer.head.to_ascii_lowercase().contains("retry-after: "));
-                return number;
-            }
-        }
-        panic!("the disk is never full");
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        wait_for("the daemon's end", || self.process.try_wait().unwrap())
-    }
-}
 
 /// Writes that fail for another reason than room, as on a disk with errors: here, a limit on the
 /// length of the daemon's files.
@@ -154,16 +62,9 @@ fn a_database_that_cannot_be_written_is_told_and_outlived() {
     assert_eq!(told["data"]["alias"], "after");
 }
 
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 fn a_full_disk_is_told_and_outlived() {
-    let Some(mut disk) = SmallDisk::start() else {
+    let Some(mut disk) = SmallDisk::start(World::new(), OnDisk::State) else {
         return;
     };
     assert_eq!(disk.get("/healthz"), json!({"status": "ok"}));
@@ -193,7 +94,7 @@ fn a_full_disk_is_told_and_outlived() {
         failed
     );
 
-    fs::remove_file(disk.file("filler")).unwrap();
+    disk.make_room();
     wait_for("a healthy daemon", || {
         (disk.get("/healthz")["status"] == "ok").then_some(())
     });
@@ -209,7 +110,8 @@ fn a_full_disk_is_told_and_outlived() {
 
     // The end cannot be recorded, and comes all the same.
     disk.fill(failed + 1);
-    kill_process(Pid::from_child(&disk.process), Signal::TERM).unwrap();
+    let pid = Pid::from_raw(i32::try_from(disk.pid()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
     let (messages, code) = stream.rest();
     assert_eq!(code, 1001);
     assert!(

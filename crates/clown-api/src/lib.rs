@@ -46,7 +46,7 @@ pub use provider_check::{AddressState, CheckProvider, FormatCheck, KeyState, Pro
 pub use proxy::{Proxy, ProxyState};
 pub use registry::{
     KeptCommit, PinRegistry, Registry, RegistryArtifacts, RegistryFailure, RegistrySignature,
-    SyncRegistry, SyncedRegistry,
+    ReplacedArtifact, SyncRegistry, SyncedRegistry,
 };
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;

@@ -44,8 +44,29 @@ pub struct Registry {
     pub last_failure: Option<RegistryFailure>,
     /// Commits on this disk, the one that was fetched last first.
     pub kept: Vec<KeptCommit>,
+    /// What of it people's own files replace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedArtifact>,
     /// What of it cannot be used.
     pub problems: Vec<CatalogueProblem>,
+}
+
+/// An artifact of a registry in whose place a person's own file is used.
+///
+/// ```
+/// let replaced: clown_api::ReplacedArtifact =
+///     serde_json::from_str(r#"{"kind":"agent","id":"claude","path":"/home/me/.config/clown/agents.d/claude.toml"}"#)?;
+/// assert_eq!(replaced.id, "claude");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedArtifact {
+    /// `agent`, `provider` or `template`.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// The person's own file.
+    pub path: String,
 }
 
 /// Who vouches for a registry.
@@ -173,6 +194,9 @@ pub struct SyncedRegistry {
     pub channel: String,
     /// The commit in use now.
     pub commit: String,
+    /// The commit that was in use before; missing where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Whether what was kept was good enough.
     pub from_cache: bool,
     /// How many artifacts were downloaded.

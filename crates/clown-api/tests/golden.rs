@@ -65,9 +65,19 @@ fn every_shape_is_as_its_file_says() {
     check::<Proxy>(&["Proxy", "Proxy.stopped"], &mut seen);
     check::<UsageTotals>(&["UsageTotals"], &mut seen);
     check::<State>(&["State", "State.full", "State.registry"], &mut seen);
-    check::<Registry>(&["Registry", "Registry.built-in"], &mut seen);
+    check::<Registry>(
+        &["Registry", "Registry.built-in", "Registry.replaced"],
+        &mut seen,
+    );
     check::<SyncRegistry>(&["SyncRegistry", "SyncRegistry.empty"], &mut seen);
-    check::<SyncedRegistry>(&["SyncedRegistry", "SyncedRegistry.note"], &mut seen);
+    check::<SyncedRegistry>(
+        &[
+            "SyncedRegistry",
+            "SyncedRegistry.note",
+            "SyncedRegistry.previous",
+        ],
+        &mut seen,
+    );
     check::<PinRegistry>(&["PinRegistry"], &mut seen);
 
     let files: BTreeSet<String> = fs::read_dir(FOLDER)

@@ -8,7 +8,7 @@ use crate::manifests::Manifests;
 use crate::profiles::{Profile, ProfileError, Profiles, StoredKey, Watching};
 use crate::proxies::{Proxies, Proxy};
 use crate::registry::{
-    Registry, RegistryError, RegistrySettings, RegistryStatus, SyncRequest, Synced,
+    Kind, Registry, RegistryError, RegistrySettings, RegistryStatus, SyncRequest, Synced,
 };
 use crate::rules::Catalogue;
 use crate::runs::{Run, RunError, Runs};
@@ -19,7 +19,7 @@ use crate::{Alias, Seq, agents, files, providers, proxies, usage};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -297,6 +297,23 @@ impl Core {
         let synced = self.registry.unpin()?;
         self.agents.look_soon();
         Ok(synced)
+    }
+
+    /// Which manifests of the registry people's own files replace: kind, id and file.
+    pub fn replaced_in_registry(&self, status: &RegistryStatus) -> Vec<(Kind, String, PathBuf)> {
+        let mut replaced = Vec::new();
+        let mut look = |kind: Kind, own: &mut dyn Iterator<Item = (&str, &Path)>| {
+            for (id, path) in own.filter(|(id, _)| self.registry.has(status, kind, id)) {
+                replaced.push((kind, id.to_owned(), path.to_owned()));
+            }
+        };
+        look(Kind::Agent, &mut self.catalogue.agents.current().own());
+        look(
+            Kind::Provider,
+            &mut self.catalogue.providers.current().own(),
+        );
+        look(Kind::Template, &mut self.templates.current().own());
+        replaced
     }
 
     /// Everything at one moment, with the number of the last event that it reflects.

@@ -3,6 +3,7 @@
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use std::fmt::{self, Debug};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -16,24 +17,44 @@ const TEMPORARY: (&str, &str) = (".clown-", ".tmp");
 /// `path` is a link, its target is replaced and the link stays. A file that is there keeps its
 /// mode; a new one gets `mode`.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let target = Target::of(path)?;
-    let temporary = target.prepare(content, mode)?;
-    temporary
-        .persist(&target.file)
-        .map_err(|error| error.error)?;
-    sync_folder(&target.folder)
+    prepare(path, content, mode)?.put()
 }
 
-/// As [`write_atomically`], for a file that is to have the content `expected`, or none. False when
-/// it has another one: then it is left as it is.
-pub fn replace(
-    path: &Path,
-    expected: Option<&[u8]>,
-    content: &[u8],
-    mode: u32,
-) -> io::Result<bool> {
+/// The first half of [`write_atomically`]: whatever can fail for want of room has been done.
+pub fn prepare(path: &Path, content: &[u8], mode: u32) -> io::Result<Prepared> {
     let target = Target::of(path)?;
     let temporary = target.prepare(content, mode)?;
+    Ok(Prepared { target, temporary })
+}
+
+/// A file that is on the disk, and not in its place yet; it is removed when this is dropped.
+#[derive(Debug)]
+pub struct Prepared {
+    target: Target,
+    temporary: NamedTempFile,
+}
+
+impl Prepared {
+    /// The second half.
+    pub fn put(self) -> io::Result<()> {
+        self.temporary
+            .persist(&self.target.file)
+            .map_err(|error| error.error)?;
+        sync_folder(&self.target.folder)
+    }
+}
+
+/// As [`write_atomically`], for a file that is to have the content `expected`, or none. None when
+/// it has another one: then it is left as it is. What comes of it can be taken back.
+pub fn replace<'content>(
+    path: &Path,
+    expected: Option<&'content [u8]>,
+    content: &'content [u8],
+    mode: u32,
+) -> io::Result<Option<Replaced<'content>>> {
+    let target = Target::of(path)?;
+    let temporary = target.prepare(content, mode)?;
+    let mut taken_out = None;
     let swapped = match expected {
         None => match rename(temporary.path(), &target.file, RenameFlags::NOREPLACE) {
             Ok(()) => {
@@ -45,7 +66,11 @@ pub fn replace(
             Err(error) => Err((error, temporary)),
         },
         Some(expected) => match rename(temporary.path(), &target.file, RenameFlags::EXCHANGE) {
-            Ok(()) => Ok(exchanged(&temporary, &target, expected, content)),
+            Ok(()) => {
+                let done = exchanged(&temporary, &target, expected, content);
+                taken_out = Some(temporary);
+                Ok(done)
+            }
             // It was deleted, or renamed away, meanwhile.
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err((error, temporary)),
@@ -71,7 +96,64 @@ pub fn replace(
         Err((error, _)) => return Err(error.into()),
     };
     sync_folder(&target.folder)?;
-    Ok(done)
+    Ok(done.then_some(Replaced {
+        target,
+        taken_out,
+        expected,
+        content,
+    }))
+}
+
+/// A file that was replaced, and what stood there, until this is dropped.
+pub struct Replaced<'content> {
+    target: Target,
+    /// The file that was there, where it could be exchanged.
+    taken_out: Option<NamedTempFile>,
+    expected: Option<&'content [u8]>,
+    content: &'content [u8],
+}
+
+impl Debug for Replaced<'_> {
+    // Its contents may be secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Replaced")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Replaced<'_> {
+    /// Puts back what was there, unless somebody has written meanwhile. It needs no room on the
+    /// disk, where files can be exchanged.
+    pub fn take_back(self) -> io::Result<()> {
+        let Self {
+            target,
+            taken_out,
+            expected,
+            content,
+        } = self;
+        match (expected, taken_out) {
+            (None, _) => {
+                if fs::read(&target.file)? == content {
+                    fs::remove_file(&target.file)?;
+                }
+            }
+            (Some(before), Some(old)) => {
+                match rename(old.path(), &target.file, RenameFlags::EXCHANGE) {
+                    Ok(()) => drop(exchanged(&old, &target, content, before)),
+                    // Somebody has deleted it meanwhile.
+                    Err(Errno::NOENT) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            (Some(before), None) => {
+                let mode = fs::metadata(&target.file)?.permissions().mode() & 0o7777;
+                replace(&target.file, Some(content), before, mode)?;
+            }
+        }
+        sync_folder(&target.folder)
+    }
 }
 
 /// Looks at what came out of the exchange, and takes it back when it is not what was expected.
@@ -145,6 +227,7 @@ pub fn make_private_folder(path: &Path, marks: &[&str]) -> io::Result<()> {
 }
 
 /// Where content goes.
+#[derive(Debug)]
 struct Target {
     file: PathBuf,
     folder: PathBuf,
@@ -221,7 +304,11 @@ mod tests {
         std::os::unix::fs::symlink("target", &link).unwrap();
 
         write_atomically(&link, b"new", 0o600).unwrap();
-        assert!(replace(&link, Some(b"new"), b"newer", 0o600).unwrap());
+        assert!(
+            replace(&link, Some(b"new"), b"newer", 0o600)
+                .unwrap()
+                .is_some()
+        );
 
         assert_eq!(fs::read_to_string(&target).unwrap(), "newer");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -246,7 +333,8 @@ mod tests {
                 fs::write(&path, there).unwrap();
             }
             let done = replace(&path, expected.map(str::as_bytes), b"new", 0o600).unwrap();
-            assert_eq!(done, replaced, "{there:?} {expected:?}");
+            assert_eq!(done.is_some(), replaced, "{there:?} {expected:?}");
+            drop(done);
             let now = fs::read_to_string(&path).ok();
             let wanted = if replaced { Some("new") } else { there };
             assert_eq!(now.as_deref(), wanted, "{there:?} {expected:?}");
@@ -258,6 +346,34 @@ mod tests {
         check(Some("a"), Some("a"), true);
         check(Some("b"), Some("a"), false);
         check(None, Some("a"), false);
+    }
+
+    #[test]
+    fn what_was_replaced_comes_back_unless_somebody_has_written() {
+        let check = |before: Option<&str>, meanwhile: Option<&str>, expected: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            if let Some(before) = before {
+                fs::write(&path, before).unwrap();
+            }
+            let replaced = replace(&path, before.map(str::as_bytes), b"new", 0o600).unwrap();
+            match meanwhile {
+                None => fs::remove_file(&path).unwrap(),
+                Some(text) => fs::write(&path, text).unwrap(),
+            }
+            let taken_back = replaced.unwrap().take_back();
+            assert!(taken_back.is_ok() || meanwhile.is_none(), "{taken_back:?}");
+            let now = fs::read_to_string(&path).ok();
+            assert_eq!(now.as_deref(), expected, "{before:?} {meanwhile:?}");
+            let left = fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(left, usize::from(expected.is_some()));
+        };
+        check(Some("old"), Some("new"), Some("old"));
+        check(Some("old"), Some("theirs"), Some("theirs"));
+        check(Some("old"), None, None);
+        check(None, Some("new"), None);
+        check(None, Some("theirs"), Some("theirs"));
+        check(None, None, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod full_disk;
 mod server;
 
 use clown_tests::{Stream, World, wait_for};
@@ -197,6 +198,12 @@ fn a_signed_registry_from_build_to_use() {
     assert_eq!(server.asked().len(), 3, "index, signature, artifact");
     assert_eq!(provider_name(&world, "moon").as_deref(), Some("Luna"));
     assert_eq!(provider_name(&world, "sun").as_deref(), Some("Mine"));
+    let own = world.path("config/providers.d/sun.toml");
+    let expected = json!([{"kind": "provider", "id": "sun", "path": own}]);
+    assert_eq!(status(&world)["replaced"], expected);
+    let shown = world.clown_ok(&["registry", "status"]);
+    let line = format!("  replaced   provider sun, by {}\n", own.display());
+    assert!(shown.contains(&line), "{shown}");
 
     // It is so after a restart and without the server, too.
     drop(server);

@@ -23,6 +23,8 @@ struct Shared {
     folder: PathBuf,
     odd: Mutex<BTreeMap<String, Odd>>,
     asked: Mutex<Vec<String>>,
+    /// The paths that were ever asked for, answered or not.
+    heads: Mutex<Vec<String>>,
     latency: Mutex<Duration>,
     /// Closed while answers are held back.
     gate: Mutex<bool>,
@@ -91,6 +93,7 @@ impl Server {
             folder: folder.to_owned(),
             odd: Mutex::default(),
             asked: Mutex::default(),
+            heads: Mutex::default(),
             latency: Mutex::default(),
             gate: Mutex::new(false),
             opened: Condvar::new(),
@@ -147,6 +150,12 @@ impl Server {
         std::mem::take(&mut *self.shared.asked.lock().unwrap())
     }
 
+    /// Whether a path with this beginning was ever asked for, answered or not.
+    pub fn is_asked(&self, path: &str) -> bool {
+        let heads = self.shared.heads.lock().unwrap();
+        heads.iter().any(|asked| asked.starts_with(path))
+    }
+
     pub fn set_latency(&self, latency: Duration) {
         *self.shared.latency.lock().unwrap() = latency;
     }
@@ -175,6 +184,7 @@ impl Shared {
     fn talk(&self, mut stream: impl Read + Write) -> io::Result<()> {
         while let Some(head) = read_head(&mut stream)? {
             let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
+            self.heads.lock().unwrap().push(path.clone());
             // A network that is far away, and a pause of its own here.
             let latency = *self.latency.lock().unwrap();
             std::thread::sleep(latency);

@@ -6,7 +6,9 @@ use crate::table::{Table, printable};
 use anstyle::Effects;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use clown_api::{KeptCommit, Registry, RegistrySignature, SyncRegistry, SyncedRegistry};
+use clown_api::{
+    KeptCommit, Registry, RegistrySignature, ReplacedArtifact, SyncRegistry, SyncedRegistry,
+};
 use clown_client::Client;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -99,18 +101,24 @@ async fn patient(context: &Context) -> anyhow::Result<Client> {
 }
 
 fn synced(output: Output, synced: &SyncedRegistry) -> anyhow::Result<()> {
+    told(output, synced, &what_came_of(synced))
+}
+
+fn what_came_of(synced: &SyncedRegistry) -> String {
     let commit = short(&synced.commit);
     let channel = printable(&synced.channel);
-    let text = match (synced.from_cache, synced.artifacts_downloaded) {
-        (true, _) => format!("Nothing new: commit {commit} of channel {channel} is in use."),
-        (false, 1) => {
-            format!("Commit {commit} of channel {channel} is in use; fetched 1 artifact.")
+    match (synced.from_cache, &synced.previous) {
+        (true, None) => format!("Nothing new: commit {commit} of channel {channel} is in use."),
+        (true, Some(previous)) => format!(
+            "Commit {commit} of channel {channel} is in use, instead of {}.",
+            short(previous)
+        ),
+        (false, _) => {
+            let count = synced.artifacts_downloaded;
+            let s = if count == 1 { "" } else { "s" };
+            format!("Commit {commit} of channel {channel} is in use; fetched {count} artifact{s}.")
         }
-        (false, count) => {
-            format!("Commit {commit} of channel {channel} is in use; fetched {count} artifacts.")
-        }
-    };
-    told(output, synced, &text)
+    }
 }
 
 fn told(output: Output, done: &SyncedRegistry, text: &str) -> anyhow::Result<()> {
@@ -164,6 +172,9 @@ fn status(output: Output, registry: &Registry) -> anyhow::Result<()> {
     }
     if let Some(failure) = &registry.last_failure {
         line("failed", &format!("{}: {}", failure.at, failure.error))?;
+    }
+    for ReplacedArtifact { kind, id, path } in &registry.replaced {
+        line("replaced", &format!("{kind} {id}, by {path}"))?;
     }
     for problem in &registry.problems {
         line("problem", &format!("{}: {}", problem.path, problem.message))?;
@@ -241,4 +252,36 @@ fn build(output: Output, args: &BuildArgs) -> anyhow::Result<()> {
         format!("cannot start {}: {error}", program.display()),
     ))
     .context("the registry was not built")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_new_only_where_nothing_has_changed() {
+        let check = |from_cache: bool, artifacts_downloaded: u64, previous: Option<&str>, said| {
+            let synced = SyncedRegistry {
+                channel: "stable".to_owned(),
+                commit: "5d41402abc4b".to_owned(),
+                previous: previous.map(str::to_owned),
+                from_cache,
+                artifacts_downloaded,
+                note: None,
+            };
+            let expected = |(before, after)| {
+                format!("{before}ommit 5d41402 of channel stable is in use{after}.")
+            };
+            assert_eq!(what_came_of(&synced), expected(said));
+        };
+        check(true, 0, None, ("Nothing new: c", ""));
+        check(true, 0, Some("7d793037a076"), ("C", ", instead of 7d79303"));
+        check(
+            false,
+            1,
+            Some("7d793037a076"),
+            ("C", "; fetched 1 artifact"),
+        );
+        check(false, 2, None, ("C", "; fetched 2 artifacts"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::KeyError;
 use crate::Alias;
-use crate::files::write_atomically;
+use crate::files;
 use clown_events::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -22,6 +22,19 @@ pub struct KeyLabel {
     /// Somebody stored it under its name for itself: it stays when no profile needs it.
     #[serde(default)]
     pub kept: bool,
+}
+
+pub(super) struct PreparedLabel {
+    path: PathBuf,
+    file: files::Prepared,
+}
+
+impl PreparedLabel {
+    pub fn put(self) -> Result<(), KeyError> {
+        let Self { path, file } = self;
+        file.put()
+            .map_err(|source| KeyError::StoreFile { path, source })
+    }
 }
 
 /// The labels, one small file each.
@@ -45,15 +58,19 @@ impl Labels {
         }
     }
 
-    pub fn write(&self, name: &Alias, label: &KeyLabel) -> Result<(), KeyError> {
+    /// A label that takes its room on the disk now, and counts once it is put in its place.
+    pub fn prepare(&self, name: &Alias, label: &KeyLabel) -> Result<PreparedLabel, KeyError> {
         let path = self.path(name);
         let content = serde_json::to_vec(label).map_err(io::Error::from);
-        fs::DirBuilder::new()
+        let prepared = fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.folder)
-            .and_then(|()| write_atomically(&path, &content?, 0o600))
-            .map_err(|source| KeyError::StoreFile { path, source })
+            .and_then(|()| files::prepare(&path, &content?, 0o600));
+        match prepared {
+            Ok(file) => Ok(PreparedLabel { path, file }),
+            Err(source) => Err(KeyError::StoreFile { path, source }),
+        }
     }
 
     pub fn remove(&self, name: &Alias) -> Result<(), KeyError> {

@@ -58,7 +58,10 @@ impl KeyStore {
         if let Some(keyring) = &self.keyring {
             match keyring.set(name.as_str(), secret) {
                 Ok(()) => {
-                    write_private(&note, b"")?;
+                    // One that is there would need room to be written again, and says the same.
+                    if !exists(&note)? {
+                        write_private(&note, b"")?;
+                    }
                     remove(&file)?;
                     return Ok(KeyPlace::Keyring);
                 }
@@ -92,14 +95,36 @@ impl KeyStore {
         }
     }
 
-    /// What is known of a key besides its value.
+    /// Keeps a key with what is known of it: both, or neither.
+    pub fn set_labelled(
+        &self,
+        name: &Alias,
+        secret: &Secret,
+        label: &KeyLabel,
+    ) -> Result<KeyPlace, KeyError> {
+        let is_new = self.status(name)?.is_none();
+        let label = self.labels.prepare(name, label)?;
+        if is_new {
+            // Nobody sees it before there is a key, and then it is there.
+            label.put()?;
+            return self.set(name, secret);
+        }
+        let place = self.set(name, secret)?;
+        label.put()?;
+        Ok(place)
+    }
+
+    /// What is known of a key besides its value; nothing of one that is not there.
     pub fn label(&self, name: &Alias) -> Result<KeyLabel, KeyError> {
-        self.labels.read(name)
+        match self.status(name)? {
+            Some(_) => self.labels.read(name),
+            None => Ok(KeyLabel::default()),
+        }
     }
 
     /// Notes what is known of a key.
     pub fn set_label(&self, name: &Alias, label: &KeyLabel) -> Result<(), KeyError> {
-        self.labels.write(name, label)
+        self.labels.prepare(name, label)?.put()
     }
 
     /// Refuses a stored key to a profile of another provider than its own. One that belongs to none

@@ -324,20 +324,16 @@ impl Profiles {
                 source,
             }
         };
-        if !files::replace(&file, old, content.as_bytes(), 0o644).map_err(failed("write"))? {
+        let replaced = files::replace(&file, old, content.as_bytes(), 0o644);
+        let Some(replaced) = replaced.map_err(failed("write"))? else {
             return Ok(None);
-        }
+        };
         let digest = Sha256::digest(&content).into();
         match self.commit_definition(alias, definition.clone(), digest) {
             Ok(published) => Ok(Some(published)),
             Err(error) => {
-                let restored = match old {
-                    Some(old) => files::replace(&file, Some(content.as_bytes()), old, 0o644)
-                        .map(drop)
-                        .map_err(failed("write")),
-                    None => fs::remove_file(&file).map_err(failed("remove")),
-                };
-                if let Err(problem) = restored {
+                let restored = replaced.take_back();
+                if let Err(problem) = restored.map_err(failed("write")) {
                     tracing::error!(profile = %alias, "the old file could not be put back: {problem}");
                 }
                 Err(error.into())
@@ -347,10 +343,7 @@ impl Profiles {
 
     fn put_back_key(&self, alias: &Alias, (replaced, label): (Option<Secret>, KeyLabel)) {
         let restored = match replaced {
-            Some(secret) => self
-                .keys
-                .set(alias, &secret)
-                .and_then(|_| self.keys.set_label(alias, &label)),
+            Some(secret) => self.keys.set_labelled(alias, &secret, &label).map(drop),
             None => self.keys.delete(alias).map(drop),
         };
         if let Err(problem) = restored {

@@ -54,7 +54,6 @@ impl Profiles {
         let _references = self.lock_references();
         let mut label = match self.keys.status(name)? {
             Some(_) => self.keys.label(name)?,
-            // Whatever is said of a key that is gone.
             None => KeyLabel {
                 kept: true,
                 ..KeyLabel::default()
@@ -75,9 +74,8 @@ impl Profiles {
             (None, wanted) => label.provider_id = wanted.map(str::to_owned),
             (Some(_), _) => {}
         }
-        self.keys.set(name, secret)?;
         label.set_at = Some(Timestamp::now());
-        self.keys.set_label(name, &label)?;
+        self.keys.set_labelled(name, secret, &label)?;
         let stored = self.stored_key(name)?;
         stored.ok_or_else(|| KeyError::NotFound(name.clone()).into())
     }
@@ -151,9 +149,9 @@ impl Profiles {
             // Never the old value with the new name on it.
             self.keys.delete(alias)?;
         }
-        self.keys.set(alias, secret)?;
-        self.keys.set_label(
+        self.keys.set_labelled(
             alias,
+            secret,
             &KeyLabel {
                 provider_id,
                 set_at: Some(Timestamp::now()),

@@ -225,7 +225,7 @@ impl Profiles {
             });
         }
         let file = self.file(alias);
-        let written = files::replace(&file, before, text, 0o644).map_err(|source| {
+        let replaced = files::replace(&file, before, text, 0o644).map_err(|source| {
             let path = file.clone();
             ProfileError::File {
                 action: "write",
@@ -233,9 +233,9 @@ impl Profiles {
                 source,
             }
         })?;
-        if !written {
+        let Some(replaced) = replaced else {
             return Ok(None);
-        }
+        };
         let digest = Sha256::digest(text).into();
         match self.commit_definition(alias, definition.clone(), digest) {
             Ok(published) => {
@@ -243,11 +243,7 @@ impl Profiles {
                 Ok(Some(published))
             }
             Err(error) => {
-                let restored = match before {
-                    Some(before) => files::replace(&file, Some(text), before, 0o644).map(drop),
-                    None => std::fs::remove_file(&file),
-                };
-                if let Err(problem) = restored {
+                if let Err(problem) = replaced.take_back() {
                     tracing::error!(profile = %alias, "the old file could not be put back: {problem}");
                 }
                 Err(error.into())

@@ -26,6 +26,8 @@ pub trait Manifest: DeserializeOwned {
 #[derive(Debug)]
 pub struct Catalog<M> {
     manifests: BTreeMap<String, Arc<M>>,
+    /// The files of the folder that are used, by id.
+    own: BTreeMap<String, PathBuf>,
     problems: Vec<Problem>,
 }
 
@@ -58,6 +60,7 @@ impl<M: Manifest> Catalog<M> {
     ) -> Self {
         let mut catalog = Self {
             manifests: BTreeMap::new(),
+            own: BTreeMap::new(),
             problems: Vec::new(),
         };
         for (name, content) in built_in {
@@ -87,6 +90,13 @@ impl<M: Manifest> Catalog<M> {
         self.manifests.get(id)
     }
 
+    /// People's own files that are used, by id.
+    pub fn own(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.own
+            .iter()
+            .map(|(id, path)| (id.as_str(), path.as_path()))
+    }
+
     /// The files that are not used.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -100,11 +110,10 @@ impl<M: Manifest> Catalog<M> {
                 return self.problems.push(Problem::of(folder, message));
             }
         };
-        let mut origins: BTreeMap<String, PathBuf> = BTreeMap::new();
         for path in paths {
             match read::<M>(&path) {
                 Err(problem) => self.problems.push(problem),
-                Ok(manifest) => match origins.get(manifest.id()) {
+                Ok(manifest) => match self.own.get(manifest.id()) {
                     Some(first) => self.problems.push(Problem::of(
                         &path,
                         format!(
@@ -114,7 +123,7 @@ impl<M: Manifest> Catalog<M> {
                         ),
                     )),
                     None => {
-                        origins.insert(manifest.id().to_owned(), path);
+                        self.own.insert(manifest.id().to_owned(), path);
                         self.put(manifest);
                     }
                 },

@@ -25,6 +25,12 @@ pub(super) fn count(kind: Kind) -> usize {
     files(kind).len()
 }
 
+/// Whether there is one of that id.
+pub(super) fn has(kind: Kind, id: &str) -> bool {
+    let is_it = |name: &str| name.strip_suffix(".toml") == Some(id);
+    files(kind).iter().any(|(name, _)| is_it(name))
+}
+
 fn files(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Agent => agents::built_in(),

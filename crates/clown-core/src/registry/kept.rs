@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::error::RegistryError;
 use super::fetching;
-use super::index::{Channel, Hash, Index};
+use super::index::{Channel, Commit, Hash, Index};
 use super::layer::Layer;
 use super::rows::{self, KeptIndex, State};
 use super::service::{Asked, Loaded, Outcome, Registry};
@@ -19,7 +19,13 @@ impl Registry {
             from_cache: true,
             ..Outcome::default()
         };
-        if state.pin.is_some() && state.active.is_some() {
+        if let Some(pin) = &state.pin {
+            if !self.is_active(state, pin)? {
+                match self.kept_commit(state, pin)? {
+                    Ok(loaded) => outcome.pinned = Some(loaded),
+                    Err(why) => outcome.note = Some(without_pin(pin, &why)),
+                }
+            }
             return Ok(outcome);
         }
         match self.newest_kept(state, &asked.channel)? {
@@ -36,6 +42,37 @@ impl Registry {
             }
         }
         Ok(outcome)
+    }
+
+    /// The commit as it is kept, or why it cannot be used.
+    pub(super) fn kept_commit(
+        &self,
+        state: &State,
+        commit: &Commit,
+    ) -> Result<Result<Loaded, RegistryError>, RegistryError> {
+        let mut loaded = Err(RegistryError::NotWhole {
+            commit: commit.clone(),
+        });
+        for row in self.rows_of(state, commit)? {
+            loaded = self.load(row);
+            if loaded.is_ok() {
+                break;
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// What the database knows of a commit of this registry, whether it is whole or not.
+    pub(super) fn rows_of(
+        &self,
+        state: &State,
+        commit: &Commit,
+    ) -> Result<Vec<KeptIndex>, RegistryError> {
+        let mut kept = self
+            .store
+            .read(|connection| Ok::<_, StoreError>(rows::kept(connection)?))?;
+        kept.retain(|row| row.source == state.source && row.commit == *commit);
+        Ok(kept)
     }
 
     pub(super) fn newest_kept(
@@ -134,4 +171,16 @@ impl Registry {
         let names = kept.iter().map(KeptIndex::name).collect();
         self.storage.keep_only(&names, &artifacts);
     }
+}
+
+/// For people: a pin that is not in use, and what they can do.
+fn without_pin(pin: &Commit, why: &RegistryError) -> String {
+    let why = match why {
+        RegistryError::NotWhole { .. } => "is no longer whole on this disk".to_owned(),
+        why => format!("cannot be used ({})", why.in_full()),
+    };
+    format!(
+        "commit {} is pinned and {why}: the built-in set is in use. Get it again with `clown registry sync`, which needs the network, or give it up with `clown registry unpin`",
+        pin.short()
+    )
 }

@@ -8,6 +8,7 @@
 mod address;
 mod build;
 mod built_in;
+mod ending;
 mod error;
 mod fetching;
 mod index;

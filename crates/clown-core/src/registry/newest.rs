@@ -30,20 +30,53 @@ impl Registry {
         let source = self.source(address);
         let pinned = match &state.pin {
             Some(pin) if !self.is_active(state, pin)? => {
-                Some(self.commit(&source, &asked.channel, pin)?)
+                Some(self.pinned(&source, asked, state, pin)?)
             }
             _ => None,
         };
-        let downloaded_for_pin = pinned.as_ref().map_or(0, |(_, downloaded)| *downloaded);
         let mut outcome = self.newest(&source, asked, state)?;
-        outcome.downloaded += downloaded_for_pin;
-        outcome.from_cache &= pinned.is_none();
-        outcome.pinned = pinned.map(|(loaded, _)| loaded);
+        if let Some((loaded, downloaded)) = pinned {
+            outcome.downloaded += downloaded;
+            outcome.from_cache &= downloaded == 0;
+            outcome.pinned = Some(loaded);
+        }
         // A pin stays in use, whatever is newest.
         if state.pin.is_some() {
             outcome.layer = None;
         }
         Ok(outcome)
+    }
+
+    /// The commit of the pin: as it is kept, or else fetched again.
+    fn pinned(
+        &self,
+        source: &Source<'_>,
+        asked: &Asked,
+        state: &State,
+        pin: &Commit,
+    ) -> Result<(Loaded, u64), RegistryError> {
+        if let Ok(loaded) = self.kept_commit(state, pin)? {
+            return Ok((loaded, 0));
+        }
+        // It may be of a channel that was followed before.
+        let rows = self.rows_of(state, pin)?;
+        let channel = rows.first().and_then(|row| row.channel.parse().ok());
+        let channel = channel.as_ref().unwrap_or(&asked.channel);
+        self.commit(source, channel, pin)
+            .map_err(|error| match error {
+                RegistryError::NoSuchCommit {
+                    commit,
+                    channel,
+                    asked,
+                    ..
+                } => RegistryError::NoSuchCommit {
+                    commit,
+                    channel,
+                    asked,
+                    advice: "it is pinned: give it up with `clown registry unpin`, or pin another one",
+                },
+                error => error,
+            })
     }
 
     /// The newest index of the channel, with all that it names.

@@ -35,6 +35,7 @@ impl Registry {
             return Ok(Synced {
                 channel: asked.channel,
                 commit,
+                previous: None,
                 from_cache: true,
                 artifacts_downloaded: 0,
                 note: None,
@@ -101,6 +102,7 @@ impl Registry {
         Ok(Synced {
             channel: asked.channel,
             commit,
+            previous: None,
             from_cache: true,
             artifacts_downloaded: 0,
             note: None,

@@ -1,7 +1,8 @@
 use super::address::Address;
 use super::built_in;
+use super::ending::{self, Endings};
 use super::error::RegistryError;
-use super::index::{Channel, Commit, is_commit_prefix};
+use super::index::{Channel, Commit, Kind, is_commit_prefix};
 use super::layer::{Active, Layer};
 use super::rows::{self, KeptIndex, State};
 use super::signature::VerifyingKey;
@@ -12,7 +13,7 @@ use super::switch::{self, Ending};
 use super::turn::{Answer, Turns};
 use crate::fetch::Fetch;
 use crate::store::{Store, StoreError};
-use clown_events::{RegistrySyncFailed, RegistrySyncStarted, Timestamp};
+use clown_events::{RegistrySyncStarted, Timestamp};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,8 @@ pub struct Synced {
     pub channel: Channel,
     /// The commit in use now.
     pub commit: Commit,
+    /// The commit that was in use before; None where it is the same.
+    pub previous: Option<Commit>,
     /// Whether what was kept was good enough.
     pub from_cache: bool,
     /// How many artifacts were fetched.
@@ -94,6 +97,9 @@ pub struct Registry {
     /// Why what was in use cannot be used any more.
     pub(super) problem: Mutex<Option<String>>,
     pub(super) turns: Turns<Asked, Synced>,
+    pub(super) endings: Arc<Endings>,
+    /// When a sync could not even begin, as the database did not take that.
+    not_begun: Mutex<Option<Timestamp>>,
     pub(super) stop: Stop,
 }
 
@@ -128,6 +134,7 @@ impl Registry {
         settings: RegistrySettings,
     ) -> Result<Self, RegistryError> {
         let registry = Self {
+            endings: Arc::new(Endings::new(Arc::clone(&store))),
             store,
             storage: Storage::open(folder)?,
             fetcher,
@@ -135,6 +142,7 @@ impl Registry {
             active: Arc::default(),
             problem: Mutex::default(),
             turns: Turns::default(),
+            not_begun: Mutex::default(),
             stop: Stop::default(),
         };
         registry.take_up()?;
@@ -148,14 +156,14 @@ impl Registry {
 
     /// Closes a sync that an earlier daemon began and did not end.
     pub fn recover(&self) -> Result<(), RegistryError> {
-        let what = "the daemon ended before the sync did";
-        self.close(what)
+        self.endings.close("the daemon ended before the sync did")
     }
 
     /// Ends a sync that is under way, and lets none begin.
     pub fn stop(&self) {
         self.stop.set();
-        if let Err(error) = self.close(&RegistryError::Stopped.in_full()) {
+        self.endings.stop();
+        if let Err(error) = self.endings.close(&RegistryError::Stopped.in_full()) {
             tracing::error!("cannot record that a sync was ended: {}", error.in_full());
         }
     }
@@ -167,8 +175,26 @@ impl Registry {
 
     /// The same, in a transaction that reads more.
     pub fn status_in(&self, connection: &Connection) -> Result<RegistryStatus, StoreError> {
+        // Before the database: what is recorded meanwhile is then told from there.
+        let unrecorded = self.endings.unrecorded();
         let problem = self.lock_problem().clone();
-        status::read(connection, &self.settings, &self.active.layer(), problem)
+        let layer = self.active.layer();
+        status::read(
+            connection,
+            &self.settings,
+            &layer,
+            problem,
+            unrecorded.as_ref(),
+        )
+    }
+
+    /// Whether the registry that `status` tells of has a manifest of this id: the built-in set, where
+    /// that is in use.
+    pub fn has(&self, status: &RegistryStatus, kind: Kind, id: &str) -> bool {
+        match status.active {
+            Some(_) => self.active.layer().files(kind).any(|file| file.id == id),
+            None => built_in::has(kind, id),
+        }
     }
 
     /// What is wrong with what was in use, for people.
@@ -185,9 +211,11 @@ impl Registry {
         let state = self
             .store
             .read(|connection| Ok::<_, StoreError>(rows::state(connection)?))?;
-        let failed = state.failure.is_some();
+        let not_begun = *self.lock_not_begun();
+        let failed =
+            not_begun.is_some() || state.failure.is_some() || self.endings.unrecorded().is_some();
         Ok(Some(super::schedule::pause(
-            state.tried_at,
+            not_begun.max(state.tried_at),
             failed,
             Timestamp::now(),
             chance,
@@ -235,60 +263,48 @@ impl Registry {
         work: impl FnOnce(&State) -> Result<Outcome, RegistryError>,
     ) -> Result<Synced, RegistryError> {
         self.stop.check()?;
-        let state = self.begin(asked)?;
-        let outcome = work(&state).and_then(|outcome| self.end(asked, outcome));
+        let begun = self.begin(asked);
+        *self.lock_not_begun() = begun.is_err().then(Timestamp::now);
+        let state = begun?;
+        let outcome = work(&state).and_then(|outcome| self.end(asked, &state, outcome));
         if let Err(error) = &outcome {
-            self.close(&error.in_full())?;
+            self.endings.fail(&state, error);
         }
         outcome
     }
 
     fn begin(&self, asked: &Asked) -> Result<State, RegistryError> {
         let (channel, force) = (asked.channel.clone(), asked.force);
-        self.store.commit(move |tx| {
+        let unrecorded = self.endings.unrecorded();
+        let earlier = unrecorded.clone();
+        let begun = self.store.commit(move |tx| {
             let mut state = rows::state(tx)?;
             // One whose end could not be recorded.
-            if state.syncing.is_some() {
-                let what = "the end of an earlier sync could not be recorded";
-                state.failure = Some((tx.now(), what.to_owned()));
-                tx.publish(RegistrySyncFailed::new(what));
+            match earlier {
+                _ if state.syncing.is_none() => {}
+                Some(earlier) => earlier.end_in(tx, &mut state)?,
+                None => {
+                    let what = "the end of an earlier sync could not be recorded";
+                    let now = tx.now();
+                    ending::fail_in(tx, &mut state, now, what)?;
+                }
             }
             state.syncing = Some(channel.as_str().to_owned());
             state.tried_at = Some(tx.now());
             rows::set_state(tx, &state)?;
             tx.publish(RegistrySyncStarted::new(channel.as_str(), force));
-            Ok(state)
-        })
-    }
-
-    /// Tells that the sync under way has failed, if there is one.
-    fn close(&self, why: &str) -> Result<(), RegistryError> {
-        let why = why.to_owned();
-        self.store.commit(move |tx| {
-            let mut state = rows::state(tx)?;
-            if state.syncing.take().is_none() {
-                return Ok(());
-            }
-            let active = switch::active(tx, &state)?;
-            let stays = match &active {
-                Some(index) => format!(
-                    "commit {} of channel {} stays in use",
-                    index.commit.short(),
-                    index.channel
-                ),
-                None => "the built-in set stays in use".to_owned(),
-            };
-            let told = format!("{why}; {stays}");
-            state.failure = Some((tx.now(), told.clone()));
-            rows::set_state(tx, &state)?;
-            tx.publish(RegistrySyncFailed::new(told));
-            Ok(())
-        })
+            Ok::<_, RegistryError>(state)
+        })?;
+        if let Some(unrecorded) = unrecorded {
+            self.endings.forget(&unrecorded);
+        }
+        Ok(begun)
     }
 
     /// Makes the outcome what is in use, and tells of it.
-    fn end(&self, asked: &Asked, outcome: Outcome) -> Result<Synced, RegistryError> {
-        let changed = !outcome.from_cache;
+    fn end(&self, asked: &Asked, began: &State, outcome: Outcome) -> Result<Synced, RegistryError> {
+        // One that failed may have fetched what nothing names any more.
+        let may_litter = !outcome.from_cache || began.failure.is_some();
         let ending = Ending {
             channel: asked.channel.clone(),
             newest: outcome.newest,
@@ -299,13 +315,14 @@ impl Registry {
         };
         let layer = outcome.pinned.map(|loaded| loaded.layer).or(outcome.layer);
         let done = self.switch(layer, move |tx| switch::end(tx, &ending))?;
-        if changed {
+        if may_litter || done.has_removed {
             self.sweep(&done.kept);
         }
         Ok(Synced {
             channel: asked.channel.clone(),
             note: done.note.or(outcome.note),
             commit: done.commit,
+            previous: done.previous,
             from_cache: outcome.from_cache,
             artifacts_downloaded: outcome.downloaded,
         })
@@ -364,7 +381,19 @@ impl Registry {
         &self.store
     }
 
+    fn lock_not_begun(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
+        self.not_begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn lock_problem(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.endings.stop();
     }
 }

@@ -1,4 +1,5 @@
 use super::built_in;
+use super::ending::Unrecorded;
 use super::index::{Commit, Kind};
 use super::layer::Layer;
 use super::rows::{self, KeptIndex};
@@ -54,6 +55,7 @@ pub(super) fn read(
     settings: &RegistrySettings,
     layer: &Layer,
     problem: Option<String>,
+    unrecorded: Option<&Unrecorded>,
 ) -> Result<RegistryStatus, StoreError> {
     let state = rows::state(connection)?;
     let mut kept = rows::kept(connection)?;
@@ -62,6 +64,10 @@ pub(super) fn read(
         .find(|row| Some(&row.digest) == state.active.as_ref())
         .cloned();
     kept.retain(|row| row.source == state.source);
+    let unrecorded = match unrecorded {
+        Some(end) => end.in_place_of(connection, &state)?,
+        None => None,
+    };
     let counts = Kind::ALL.map(|kind| {
         let count = match &active {
             Some(_) => layer.files(kind).count(),
@@ -84,9 +90,9 @@ pub(super) fn read(
         pin: state.pin,
         counts: counts.into_iter().collect(),
         kept,
-        is_syncing: state.syncing.is_some(),
+        is_syncing: state.syncing.is_some() && unrecorded.is_none(),
         synced_at: state.synced_at,
-        failure: state.failure,
+        failure: unrecorded.or(state.failure),
         problem,
     })
 }

@@ -27,14 +27,19 @@ pub(super) struct Ending {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub commit: Commit,
+    /// What was in use before, if it was another one.
+    pub previous: Option<Commit>,
     /// What is still kept.
     pub kept: Vec<KeptIndex>,
+    /// Whether something is no longer kept that was.
+    pub has_removed: bool,
     pub note: Option<String>,
 }
 
 /// Records and tells that a sync ended well.
 pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryError> {
     let mut state = rows::state(tx)?;
+    let before = active(tx, &state)?;
     // Whoever stops the daemon has told of its end already.
     if state.syncing.take().is_none() {
         return Err(RegistryError::Stopped);
@@ -47,18 +52,20 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
         rows::put(tx, pinned)?;
         state.pin = Some(pinned.commit.clone());
         state.active = Some(pinned.digest.clone());
-    } else if state.pin.is_none() || state.active.is_none() {
+    } else if state.pin.is_none() {
         state.active = ending.newest.as_ref().map(|newest| newest.digest.clone());
     }
     state.channel = ending.channel.as_str().to_owned();
     state.synced_at = Some(tx.now());
     state.failure = None;
     rows::set_state(tx, &state)?;
-    let kept = trim(tx, &state)?;
-    let active = kept
-        .iter()
-        .find(|row| Some(&row.digest) == state.active.as_ref());
-    let commit = active.map_or_else(|| ending.built_in.clone(), |row| row.commit.clone());
+    let (kept, has_removed) = trim(tx, &state)?;
+    let commit_of = |row: Option<&KeptIndex>| {
+        row.map_or_else(|| ending.built_in.clone(), |row| row.commit.clone())
+    };
+    let is_active = |row: &&KeptIndex| Some(&row.digest) == state.active.as_ref();
+    let commit = commit_of(kept.iter().find(is_active));
+    let previous = commit_of(before.as_ref());
     tx.publish(RegistrySyncCompleted::new(
         ending.channel.as_str(),
         commit.as_str(),
@@ -76,7 +83,13 @@ pub(super) fn end(tx: &mut Tx<'_>, ending: &Ending) -> Result<Ended, RegistryErr
             commit.short()
         )
     });
-    Ok(Ended { commit, kept, note })
+    Ok(Ended {
+        previous: (previous != commit).then_some(previous),
+        commit,
+        kept,
+        has_removed,
+        note,
+    })
 }
 
 /// The index in use; None for the built-in set.
@@ -124,9 +137,10 @@ fn newest_of(kept: &[KeptIndex], source: &str, channel: &str) -> Option<Hash> {
     Some(newest.digest.clone())
 }
 
-/// Forgets what is neither needed nor among the last.
-fn trim(tx: &Tx<'_>, state: &State) -> Result<Vec<KeptIndex>, RegistryError> {
+/// Forgets what is neither needed nor among the last: what is kept, and whether that is less.
+fn trim(tx: &Tx<'_>, state: &State) -> Result<(Vec<KeptIndex>, bool), RegistryError> {
     let mut kept = Vec::new();
+    let mut has_removed = false;
     for (place, row) in rows::kept(tx)?.into_iter().enumerate() {
         let is_needed =
             state.active.as_ref() == Some(&row.digest) || state.pin.as_ref() == Some(&row.commit);
@@ -134,7 +148,8 @@ fn trim(tx: &Tx<'_>, state: &State) -> Result<Vec<KeptIndex>, RegistryError> {
             kept.push(row);
         } else {
             rows::remove(tx, &row.digest)?;
+            has_removed = true;
         }
     }
-    Ok(kept)
+    Ok((kept, has_removed))
 }

@@ -1,5 +1,7 @@
 //! Syncs against a server that is a map, with registries made by `build`.
 
+mod lasting;
+
 use super::*;
 use crate::fetch::{Fetch, FetchError, FetchFailure, FetchRequest, FetchResponse};
 use crate::store::{Store, StoreError};

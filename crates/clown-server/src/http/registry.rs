@@ -57,6 +57,7 @@ fn answer(synced: Synced) -> Response<Body> {
     let answer = SyncedRegistry {
         channel: synced.channel.as_str().to_owned(),
         commit: synced.commit.as_str().to_owned(),
+        previous: synced.previous.map(|commit| commit.as_str().to_owned()),
         from_cache: synced.from_cache,
         artifacts_downloaded: synced.artifacts_downloaded,
         note: synced.note,

@@ -6,7 +6,7 @@ use clown_api::{
     Agent, AgentHooks, CatalogueProblem, Endpoint, Export, ExportedKey, KeptCommit, KeyStatus,
     McpServer, Model, Placeholder, Plan, PlannedChange, PlannedFile, Profile, ProfileFault,
     ProfileUsage, Provider, Proxy, ProxyState, Registry, RegistryArtifacts, RegistryFailure,
-    RegistrySignature, Run, RunState, StoredKey, UsageTotals,
+    RegistrySignature, ReplacedArtifact, Run, RunState, StoredKey, UsageTotals,
 };
 use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
@@ -256,6 +256,7 @@ pub(super) fn providers(core: &Core) -> Vec<Provider> {
 }
 
 pub(super) fn registry(core: &Core, status: RegistryStatus) -> Registry {
+    let replaced = core.replaced_in_registry(&status);
     let count = |kind: Kind| status.counts.get(&kind).map_or(0, |count| *count as u64);
     Registry {
         url: status.address,
@@ -289,6 +290,14 @@ pub(super) fn registry(core: &Core, status: RegistryStatus) -> Registry {
                 serial: index.serial,
                 created_at: index.created_at,
                 fetched_at: index.fetched_at,
+            })
+            .collect(),
+        replaced: replaced
+            .into_iter()
+            .map(|(kind, id, path)| ReplacedArtifact {
+                kind: kind.as_str().to_owned(),
+                id,
+                path: text(&path),
             })
             .collect(),
         problems: of_registry(core),
