@@ -35,6 +35,7 @@ pub(super) fn serve(state_dir: PathBuf, power: bool, batch: u64) -> anyhow::Resu
         retention: Retention::default(),
         fetch: Arc::new(clown_core::fetch::Offline),
         registry: clown_core::registry::RegistrySettings::default(),
+        usage_sources: Vec::new(),
     })?);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = ServerSettings::new(listen);
