@@ -155,6 +155,8 @@ impl Core {
         let working_dir = working_dir(alias, definition, request)?;
         let plan = self.launch_plan(alias, definition, request, key)?;
         launch::apply(&plan)?;
+        let (agent, _) = self.catalogue.of(definition)?;
+        self.usage.expect(alias, &agent);
         Ok(self.runs.prepare(PrepareInput {
             alias: alias.clone(),
             cli_pid: request.cli_pid,

@@ -1,10 +1,15 @@
 //! Seeing files grow.
 
+use super::batch::Scope;
 use super::places::Place;
 use super::{Usage, UsageError, lock};
+use crate::Alias;
+use crate::agents::AgentManifest;
 use notify::event::{CreateKind, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -68,6 +73,26 @@ impl Usage {
             // A full channel wakes it as well.
             let _ = follower.wake.try_send(Wake::Places);
         }
+    }
+
+    /// A run of `profile` begins: where its agent will write is watched from now on.
+    pub fn expect(&self, profile: &Alias, agent: &AgentManifest) {
+        let Some(logs) = &agent.usage else { return };
+        let scope = Scope {
+            agent: agent.id.as_str().to_owned(),
+            profile: Some(profile.clone()),
+        };
+        let home = self.settings.homes.join(profile.as_str());
+        let place = Place::new(scope, logs, logs.folder.below(&home));
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        for base in place.bases() {
+            // Only what is there can be watched. Where it cannot be made, the agent says so.
+            if let Err(error) = builder.create(&base) {
+                tracing::debug!("cannot make {}: {error}", base.display());
+            }
+        }
+        self.follow_soon();
     }
 
     /// Stops counting. What is under way is finished.

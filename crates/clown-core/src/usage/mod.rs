@@ -2,6 +2,7 @@
 //! that. What belongs to a profile is told; the sum of all events is the total at any time.
 
 mod batch;
+mod cube;
 mod files;
 mod follow;
 mod import;
@@ -11,13 +12,17 @@ mod lines;
 mod places;
 mod prices;
 mod record;
+mod report;
 mod rows;
 mod scan;
 mod sources;
+mod zone;
 
 pub use import::{ImportRequest, Imported, Importing};
 pub use record::Counts;
+pub use report::{GroupBy, Question, Report, Row, SessionOf, Used};
 pub use rows::list_in;
+pub use zone::{Day, UnknownZone, Zone};
 
 use crate::Alias;
 use crate::agents::AgentManifest;
@@ -26,6 +31,7 @@ use crate::manifests::Manifests;
 use crate::store::{Store, StoreError, Tx};
 use batch::{Batch, Scope};
 use clown_events::{Cost, Tokens, UsageUpdated};
+use cube::Cube;
 use files::Progress;
 use follow::Follower;
 use places::Place;
@@ -55,6 +61,8 @@ pub struct Usage {
     /// One reads files at a time.
     reading: Mutex<()>,
     told: Mutex<Option<Instant>>,
+    /// The sums, from the first question on. Held while they are changed in the database.
+    cube: Mutex<Option<Cube>>,
     follower: Mutex<Option<Follower>>,
     imports: Mutex<Vec<Arc<import::State>>>,
 }
@@ -106,6 +114,9 @@ fn folders(paths: &[PathBuf]) -> String {
     paths.join(" or ")
 }
 
+/// Beyond so many changed sums, all of them are read anew when they are asked for.
+const MOST_CHANGES: usize = 1_024;
+
 /// Clients are told a few times a second at most.
 const TELL_EVERY: Duration = Duration::from_millis(300);
 
@@ -123,6 +134,7 @@ impl Usage {
             prices: RwLock::default(),
             reading: Mutex::default(),
             told: Mutex::default(),
+            cube: Mutex::default(),
             follower: Mutex::default(),
             imports: Mutex::default(),
         }
@@ -206,7 +218,8 @@ impl Usage {
 
     /// Counts a batch; gives the number of answers that were not known.
     fn count(&self, mut batch: Batch, progress: Vec<Progress>) -> Result<u64, UsageError> {
-        let prices = Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner));
+        let prices = self.prices();
+        let mut cube = lock(&self.cube);
         let mut told = lock(&self.told);
         let tells = told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         let applied = self.store.commit(move |tx| {
@@ -219,7 +232,32 @@ impl Usage {
         if tells {
             *told = Some(Instant::now());
         }
+        let all = std::mem::take(&mut *cube);
+        if applied.cells.len() <= MOST_CHANGES
+            && let Some(mut all) = all
+        {
+            self.store
+                .read(|connection| all.add(&applied.cells, connection))?;
+            *cube = Some(all);
+        }
         Ok(applied.new)
+    }
+
+    /// Answers a question.
+    pub fn report(&self, question: &Question) -> Result<Report, UsageError> {
+        let prices = self.prices();
+        let mut held = lock(&self.cube);
+        let cube = match held.take() {
+            Some(cube) => cube,
+            None => self.store.read(Cube::load)?,
+        };
+        let report = report::answer(&cube, &prices, question);
+        *held = Some(cube);
+        Ok(report)
+    }
+
+    fn prices(&self) -> Arc<Prices> {
+        Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells of what is counted and not told yet.

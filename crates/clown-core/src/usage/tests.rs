@@ -397,3 +397,119 @@ fn what_a_running_agent_writes_is_told_soon() {
     eventually(14);
     world.usage.stop();
 }
+
+fn ask(world: &World, group_by: GroupBy, zone: &str) -> Report {
+    let question = Question {
+        zone: Zone::named(zone).unwrap(),
+        from: None,
+        to: None,
+        profile: None,
+        agent: None,
+        model: None,
+        group_by,
+    };
+    world.usage.report(&question).unwrap()
+}
+
+fn keys(report: &Report) -> Vec<(&str, u64)> {
+    report
+        .rows
+        .iter()
+        .map(|row| (row.key.as_str(), row.used.counts.output))
+        .collect()
+}
+
+#[test]
+fn what_was_used_is_grouped_as_asked() {
+    let world = World::new();
+    let mut ids = 0;
+    let mut line = |at: &str, output: u64, changes: Value| {
+        ids += 1;
+        let mut all = json!({"timestamp": at});
+        merge(&mut all, changes);
+        claude(&format!("msg_01{ids:020}"), output, all)
+    };
+    let work = [
+        line("2026-03-28T22:30:00Z", 1, json!({})),
+        line(
+            "2026-03-28T23:30:00Z",
+            2,
+            json!({"message": {"model": "claude-opus-4-8"}}),
+        ),
+        line("2026-03-29T22:10:00Z", 4, json!({"sessionId": "s2"})),
+    ];
+    world.write("homes/work/claude/projects/p/s.jsonl", &work.concat());
+    world.usage.look().unwrap();
+    assert_eq!(
+        keys(&ask(&world, GroupBy::Day, "UTC")),
+        [("2026-03-28", 3), ("2026-03-29", 4)]
+    );
+    // The second question meets sums that are held, and then changed.
+    let lab = line("2026-04-05T10:00:00Z", 8, json!({"cwd": "/lab"}));
+    world.write("homes/lab/claude/projects/p/s.jsonl", &lab);
+    world.usage.look().unwrap();
+    let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
+    let check = |group_by, zone: &str, expected: &[(&str, u64)]| {
+        let report = ask(&world, group_by, zone);
+        assert_eq!(keys(&report), expected, "{group_by:?}");
+        assert_eq!((report.total.answers, report.total.counts.output), (4, 15));
+    };
+    check(
+        GroupBy::Day,
+        berlin,
+        &[
+            ("2026-03-28", 1),
+            ("2026-03-29", 2),
+            ("2026-03-30", 4),
+            ("2026-04-05", 8),
+        ],
+    );
+    check(
+        GroupBy::Week,
+        berlin,
+        &[("2026-03-23", 3), ("2026-03-30", 12)],
+    );
+    check(GroupBy::Month, "UTC", &[("2026-03", 7), ("2026-04", 8)]);
+    check(GroupBy::Profile, "UTC", &[("work", 7), ("lab", 8)]);
+    check(GroupBy::Project, "UTC", &[("/work/app", 7), ("/lab", 8)]);
+    check(GroupBy::Agent, "UTC", &[("claude", 15)]);
+    check(
+        GroupBy::Model,
+        "UTC",
+        &[("claude-sonnet-4-5-20250929", 13), ("claude-opus-4-8", 2)],
+    );
+    check(GroupBy::Session, "UTC", &[("s1", 3), ("s2", 4), ("s1", 8)]);
+    check(
+        GroupBy::Block,
+        "UTC",
+        &[
+            ("2026-03-28T22:00:00Z", 3),
+            ("2026-03-29T22:00:00Z", 4),
+            ("2026-04-05T10:00:00Z", 8),
+        ],
+    );
+    let work: Alias = "work".parse().unwrap();
+    let question = Question {
+        zone: Zone::named("UTC").unwrap(),
+        from: Some(
+            "2026-03-28T23:00:00Z"
+                .parse::<clown_events::Timestamp>()
+                .unwrap()
+                .unix_millis(),
+        ),
+        to: Some(
+            "2026-03-29T22:10:00Z"
+                .parse::<clown_events::Timestamp>()
+                .unwrap()
+                .unix_millis(),
+        ),
+        profile: Some(work),
+        agent: Some("claude".to_owned()),
+        model: Some("claude-opus-4-8".to_owned()),
+        group_by: GroupBy::Day,
+    };
+    assert_eq!(
+        keys(&world.usage.report(&question).unwrap()),
+        [("2026-03-28", 2)]
+    );
+}
