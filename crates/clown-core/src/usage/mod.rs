@@ -2,6 +2,7 @@
 //! that. What belongs to a profile is told; the sum of all events is the total at any time.
 
 mod batch;
+mod budget;
 mod cube;
 mod files;
 mod follow;
@@ -9,6 +10,7 @@ mod import;
 mod json;
 mod ledger;
 mod lines;
+mod now;
 mod places;
 mod prices;
 mod record;
@@ -18,7 +20,9 @@ mod scan;
 mod sources;
 mod zone;
 
+pub use budget::{Budget, Period};
 pub use import::{ImportRequest, Imported, Importing};
+pub use now::{Block, Now, NowQuestion};
 pub use record::Counts;
 pub use report::{GroupBy, Question, Report, Row, SessionOf, Used};
 pub use rows::list_in;
@@ -245,15 +249,19 @@ impl Usage {
 
     /// Answers a question.
     pub fn report(&self, question: &Question) -> Result<Report, UsageError> {
+        self.with_cube(|cube, prices| report::answer(cube, prices, question))
+    }
+
+    fn with_cube<T>(&self, ask: impl FnOnce(&Cube, &Prices) -> T) -> Result<T, UsageError> {
         let prices = self.prices();
         let mut held = lock(&self.cube);
         let cube = match held.take() {
             Some(cube) => cube,
             None => self.store.read(Cube::load)?,
         };
-        let report = report::answer(&cube, &prices, question);
+        let answer = ask(&cube, &prices);
         *held = Some(cube);
-        Ok(report)
+        Ok(answer)
     }
 
     fn prices(&self) -> Arc<Prices> {

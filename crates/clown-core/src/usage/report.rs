@@ -117,7 +117,7 @@ pub struct Used {
 }
 
 impl Used {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.answers += other.answers;
         self.counts = self.counts.plus(other.counts);
         self.cost.total_cost = self.cost.total_cost.saturating_add(other.cost.total_cost);
@@ -139,11 +139,7 @@ struct Group {
 }
 
 pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Report {
-    let wanted: Vec<bool> = cube
-        .all_series()
-        .iter()
-        .map(|series| is_wanted(cube, series, question))
-        .collect();
+    let wanted = wanted(cube, question);
     let first = |millis: i64| millis.div_euclid(QUARTER_MILLIS);
     let from = question.from.map_or(i64::MIN, first);
     let to = question
@@ -171,6 +167,30 @@ pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Repor
         group.times = Some((first.min(at), last.max(at)));
     }
     report(groups, cube, prices, question.group_by)
+}
+
+/// When the last block began.
+pub(super) fn last_block(cube: &Cube, question: &Question) -> Option<i64> {
+    let wanted = wanted(cube, question);
+    let mut last: Option<i64> = None;
+    for cell in &cube.cells {
+        let at = cell.quarter * QUARTER_MILLIS;
+        if last.is_some_and(|start| at < start + BLOCK_MILLIS)
+            || !wanted[cell.series as usize - 1]
+            || cell.amount.records == 0
+        {
+            continue;
+        }
+        last = Some(at.div_euclid(HOUR_MILLIS) * HOUR_MILLIS);
+    }
+    last
+}
+
+/// Of each series, whether it is asked for.
+fn wanted(cube: &Cube, question: &Question) -> Vec<bool> {
+    let all = cube.all_series().iter();
+    all.map(|series| is_wanted(cube, series, question))
+        .collect()
 }
 
 fn is_wanted(cube: &Cube, series: &Series, question: &Question) -> bool {

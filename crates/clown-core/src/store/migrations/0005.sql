@@ -84,3 +84,11 @@ CREATE TABLE usage_places (
     path  BLOB NOT NULL,
     PRIMARY KEY (agent, path)
 ) STRICT, WITHOUT ROWID;
+
+-- What people want to spend at most.
+CREATE TABLE usage_budgets (
+    profile TEXT NOT NULL,
+    period  TEXT NOT NULL,               -- day, week or month
+    nanos   INTEGER NOT NULL,            -- billionths of a US dollar
+    PRIMARY KEY (profile, period)
+) STRICT, WITHOUT ROWID;
