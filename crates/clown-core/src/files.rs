@@ -1,10 +1,11 @@
 //! Writing files so that a reader sees the old content or the new, never a part; and so that
-//! nothing that somebody else writes at the same moment is lost.
+//! nothing that somebody else writes at the same moment is lost. Reading those of people, so that
+//! whatever stands there holds nobody up.
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -94,6 +95,42 @@ fn exchanged(temporary: &NamedTempFile, target: &Target, expected: &[u8], conten
 
 fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     renameat_with(CWD, from, CWD, to, flags)
+}
+
+/// The text of a file that is no larger than `limit` bytes. A pipe or a device, or a link to one, is
+/// refused at once and not waited for.
+pub fn read_text(path: &Path, limit: usize) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    String::from_utf8(read_limited(file, limit)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// The content of an open file, with the limits of [`read_text`]. It must have been opened so that
+/// a pipe does not wait.
+pub fn read_limited(file: File, limit: usize) -> io::Result<Vec<u8>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    // Reserved at once: a buffer that grows leaves copies behind, and a file can hold a key.
+    let expected = usize::try_from(metadata.len()).unwrap_or(limit).min(limit);
+    let mut content = Vec::with_capacity(expected + 1);
+    file.take(limit as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > limit {
+        return Err(io::Error::other(format!(
+            "it has more than {}",
+            size_of(limit)
+        )));
+    }
+    Ok(content)
+}
+
+fn size_of(bytes: usize) -> String {
+    match (bytes >> 10, bytes >> 20) {
+        (kibibytes, 0) => format!("{kibibytes} KiB"),
+        (_, mebibytes) => format!("{mebibytes} MiB"),
+    }
 }
 
 /// A file that only its owner can read, removed when it is dropped, or by [`sweep`].

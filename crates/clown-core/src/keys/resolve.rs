@@ -1,12 +1,12 @@
 use super::command::first_line_of;
 use super::{KeyError, KeySource, KeyStore, Secret};
 use crate::Alias;
+use crate::files::read_text;
 use crate::process::{ProcessIdentity, environment_of};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -120,11 +120,10 @@ fn without_profile(error: &KeyError) -> String {
 }
 
 /// More than this is no key but a mistaken file.
-const MAX_FILE: u64 = 64 * 1024;
+const MAX_FILE: usize = 64 * 1024;
 
 fn read_key_file(path: &Path) -> io::Result<Secret> {
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+    let text = Zeroizing::new(read_text(path, MAX_FILE)?);
     Ok(Secret::new(text.trim()))
 }
 

@@ -212,6 +212,35 @@ fn keys_from_files_variables_and_the_store() {
 }
 
 #[test]
+fn what_is_no_file_of_a_key_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let read_and_write = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), fifo, read_and_write, 0).unwrap();
+    std::os::unix::fs::symlink("pipe", at("link")).unwrap();
+    fs::write(at("large"), "k".repeat(64 * 1024 + 1)).unwrap();
+    fs::write(at("binary"), b"\xff\n").unwrap();
+    let check = |path: &Path, expected: &str| {
+        let (keys, environment) = (store(folder.path()), environment());
+        let resolver = KeyResolver {
+            store: &keys,
+            environment: &environment,
+            caller: None,
+        };
+        let source = KeySource::File(path.to_owned());
+        let error = resolver.resolve(&alias("work"), &source).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, expected, "{}", path.display());
+    };
+    check(&at("pipe"), "it is not a file");
+    check(&at("link"), "it is not a file");
+    check(Path::new("/dev/zero"), "it is not a file");
+    check(&at("large"), "it has more than 64 KiB");
+    check(&at("binary"), "it is not UTF-8 text");
+}
+
+#[test]
 fn keys_from_commands() {
     let folder = tempfile::tempdir().unwrap();
     let check = |line: &str, expected: Result<&str, &[&str]>| {
