@@ -18,11 +18,21 @@ const TEMPORARY: (&str, &str) = (".clown-", ".tmp");
 /// mode; a new one gets `mode`.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let target = Target::of(path)?;
+    let mode = target.mode()?.unwrap_or(mode);
     let temporary = target.prepare(content, mode)?;
     temporary
         .persist(&target.file)
         .map_err(|error| error.error)?;
     sync_folder(&target.folder)
+}
+
+/// Who may read a file that is written. A new one is its owner's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// One that is there keeps its mode.
+    Kept,
+    /// One that is there is closed to all others.
+    Owner,
 }
 
 /// As [`write_atomically`], for a file that is to have the content `expected`, or none. False when
@@ -31,9 +41,14 @@ pub fn replace(
     path: &Path,
     expected: Option<&[u8]>,
     content: &[u8],
-    mode: u32,
+    readers: Readers,
 ) -> io::Result<bool> {
     let target = Target::of(path)?;
+    let mode = match (target.mode()?, readers) {
+        (None, _) => 0o600,
+        (Some(mode), Readers::Kept) => mode,
+        (Some(mode), Readers::Owner) => mode & 0o700,
+    };
     let temporary = target.prepare(content, mode)?;
     let swapped = match expected {
         None => match rename(temporary.path(), &target.file, RenameFlags::NOREPLACE) {
@@ -197,13 +212,17 @@ impl Target {
         Ok(Self { file, folder })
     }
 
+    /// The mode of what is there.
+    fn mode(&self) -> io::Result<Option<u32>> {
+        match fs::metadata(&self.file) {
+            Ok(metadata) => Ok(Some(metadata.permissions().mode() & 0o7777)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A file beside it that holds `content`, on the disk.
     fn prepare(&self, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
-        let mode = match fs::metadata(&self.file) {
-            Ok(metadata) => metadata.permissions().mode() & 0o7777,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => mode,
-            Err(error) => return Err(error),
-        };
         let mut temporary = temporary_in(&self.folder)?;
         temporary.write_all(content)?;
         temporary
@@ -258,7 +277,7 @@ mod tests {
         std::os::unix::fs::symlink("target", &link).unwrap();
 
         write_atomically(&link, b"new", 0o600).unwrap();
-        assert!(replace(&link, Some(b"new"), b"newer", 0o600).unwrap());
+        assert!(replace(&link, Some(b"new"), b"newer", Readers::Kept).unwrap());
 
         assert_eq!(fs::read_to_string(&target).unwrap(), "newer");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -275,6 +294,26 @@ mod tests {
     }
 
     #[test]
+    fn who_may_read_what_is_replaced() {
+        let check = |there: Option<u32>, readers: Readers, expected: u32| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            if let Some(mode) = there {
+                fs::write(&path, "a").unwrap();
+                fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            }
+            let before = there.map(|_| b"a".as_slice());
+            assert!(replace(&path, before, b"b", readers).unwrap());
+            assert_eq!(mode_of(&path), expected, "{there:?} {readers:?}");
+        };
+        check(None, Readers::Kept, 0o600);
+        check(None, Readers::Owner, 0o600);
+        check(Some(0o644), Readers::Kept, 0o644);
+        check(Some(0o644), Readers::Owner, 0o600);
+        check(Some(0o440), Readers::Owner, 0o400);
+    }
+
+    #[test]
     fn only_what_was_expected_is_replaced() {
         let check = |there: Option<&str>, expected: Option<&str>, replaced: bool| {
             let folder = tempfile::tempdir().unwrap();
@@ -282,7 +321,7 @@ mod tests {
             if let Some(there) = there {
                 fs::write(&path, there).unwrap();
             }
-            let done = replace(&path, expected.map(str::as_bytes), b"new", 0o600).unwrap();
+            let done = replace(&path, expected.map(str::as_bytes), b"new", Readers::Kept).unwrap();
             assert_eq!(done, replaced, "{there:?} {expected:?}");
             let now = fs::read_to_string(&path).ok();
             let wanted = if replaced { Some("new") } else { there };

@@ -7,6 +7,7 @@ use super::folder::{Folder, Observation};
 use super::reconcile;
 use super::rows::{self, Published};
 use super::{Profile, Profiles, patch};
+use crate::files::Readers;
 use crate::keys::{KeyError, KeyLabel, KeySource, Secret};
 use crate::store::StoreError;
 use crate::{Alias, files, runs};
@@ -324,7 +325,9 @@ impl Profiles {
                 source,
             }
         };
-        if !files::replace(&file, old, content.as_bytes(), 0o644).map_err(failed("write"))? {
+        let known = before.map(|(published, _)| &published.definition);
+        let readers = definition.readers(known);
+        if !files::replace(&file, old, content.as_bytes(), readers).map_err(failed("write"))? {
             return Ok(None);
         }
         let digest = Sha256::digest(&content).into();
@@ -332,9 +335,11 @@ impl Profiles {
             Ok(published) => Ok(Some(published)),
             Err(error) => {
                 let restored = match old {
-                    Some(old) => files::replace(&file, Some(content.as_bytes()), old, 0o644)
-                        .map(drop)
-                        .map_err(failed("write")),
+                    Some(old) => {
+                        files::replace(&file, Some(content.as_bytes()), old, Readers::Kept)
+                            .map(drop)
+                            .map_err(failed("write"))
+                    }
                     None => fs::remove_file(&file).map_err(failed("remove")),
                 };
                 if let Err(problem) = restored {

@@ -107,6 +107,47 @@ fn event(kind: &str, data: Value) -> (String, Value) {
 const GOOD: &str = "agent_id = \"claude\"\nprovider_id = \"anthropic\"\nmodel = \"a\"\n";
 
 #[test]
+fn who_may_read_a_profile() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = World::new();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&world.folder), 0o700);
+    assert_eq!(mode(world.folder.parent().unwrap()), 0o700);
+
+    let create = members(json!({"agent_id": "claude", "model": "a"}));
+    world.profiles.create(&alias("work"), create).unwrap();
+    let file = world.folder.join("work.toml");
+    assert_eq!(mode(&file), 0o600);
+    let copy = alias("copy");
+    world.profiles.clone_profile(&alias("work"), &copy).unwrap();
+    assert_eq!(mode(&world.folder.join("copy.toml")), 0o600);
+
+    let check = |change: Value, expected: u32| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let patch = members(change.clone());
+        world.profiles.patch(&alias("work"), patch).unwrap();
+        assert_eq!(mode(&file), expected, "{change}");
+    };
+    check(json!({"model": "b"}), 0o644);
+    check(json!({"env": {"A_TOKEN": "s"}}), 0o600);
+    check(json!({"model": "c"}), 0o644);
+    check(
+        json!({"mcp_servers": {"m": {"command": "x", "env": {"T": "s"}}}}),
+        0o600,
+    );
+    check(json!({"mcp_servers": {"m": {"env": {"T": "s2"}}}}), 0o600);
+    check(json!({"mcp_servers": {"m": null}}), 0o644);
+    check(json!({"env": {"A_TOKEN": null}}), 0o644);
+
+    let before = world.read("work");
+    let text = format!("{before}\n[env]\nB_TOKEN = \"s\"\n");
+    let work = alias("work");
+    world.profiles.replace_text(&work, &before, &text).unwrap();
+    assert_eq!(mode(&file), 0o600);
+}
+
+#[test]
 fn a_file_written_by_hand_is_created_changed_and_deleted_once() {
     let mut world = World::new();
     world.write("work", GOOD);

@@ -6,6 +6,7 @@ use super::document::{self, Malformed};
 use super::error::{Fault, ProfileError};
 use super::folder::{Folder, Observation};
 use super::{Profile, Profiles, patch};
+use crate::files::Readers;
 use crate::keys::{KeyError, KeySource, Secret};
 use crate::launch::mask;
 use crate::{Alias, files};
@@ -179,7 +180,9 @@ impl Profiles {
         self.rules.check(&definition)?;
         self.check_key(&definition)?;
         let published = self.published(alias)?;
-        let old_key = published.and_then(|published| published.definition.key);
+        let known = published.map(|published| published.definition);
+        let readers = definition.readers(known.as_ref());
+        let old_key = known.and_then(|known| known.key);
         let store = |source: Option<&KeySource>| match source {
             Some(KeySource::Store(name)) => Some(name.clone()),
             _ => None,
@@ -197,7 +200,7 @@ impl Profiles {
             .into_iter()
             .collect();
         self.doubt_keys(doubtful.clone())?;
-        let committed = self.write_text(folder, alias, before, text, &definition)?;
+        let committed = self.write_text(folder, alias, before, (text, readers), &definition)?;
         if committed.is_some()
             && definition.provider_id != OWN_LOGIN
             && let Some(name) = store(definition.key.as_ref())
@@ -215,7 +218,7 @@ impl Profiles {
         folder: &Folder,
         alias: &Alias,
         before: Option<&[u8]>,
-        text: &[u8],
+        (text, readers): (&[u8], Readers),
         definition: &Definition,
     ) -> Result<Option<super::Published>, ProfileError> {
         if !folder.is_in_place() {
@@ -225,7 +228,7 @@ impl Profiles {
             });
         }
         let file = self.file(alias);
-        let written = files::replace(&file, before, text, 0o644).map_err(|source| {
+        let written = files::replace(&file, before, text, readers).map_err(|source| {
             let path = file.clone();
             ProfileError::File {
                 action: "write",
@@ -244,7 +247,9 @@ impl Profiles {
             }
             Err(error) => {
                 let restored = match before {
-                    Some(before) => files::replace(&file, Some(text), before, 0o644).map(drop),
+                    Some(before) => {
+                        files::replace(&file, Some(text), before, Readers::Kept).map(drop)
+                    }
                     None => std::fs::remove_file(&file),
                 };
                 if let Err(problem) = restored {
