@@ -79,6 +79,11 @@ fn a_clone_keeps_comments_and_shares_the_key() {
 #[test]
 fn an_export_holds_no_secret_unless_asked_and_then_it_is_encrypted() {
     let world = with_profile();
+    let body = json!({"args": ["--api-key", "in-args"]});
+    assert_eq!(
+        world.send("PATCH", "/api/v1/profiles/work", &body).status,
+        200
+    );
     let plain = world
         .clown(&["profiles", "export", "work"])
         .output()
@@ -90,6 +95,11 @@ fn an_export_holds_no_secret_unless_asked_and_then_it_is_encrypted() {
     let told = String::from_utf8_lossy(&plain.stderr);
     assert!(told.contains("work: env.DB_PASSWORD"), "{told}");
     assert!(told.contains("work: mcp_servers.m.env.TOKEN"), "{told}");
+    assert!(
+        told.contains("still in it, and looks like a secret: work: args[1]"),
+        "{told}"
+    );
+    assert!(!told.contains("in-args"), "{told}");
 
     let file = world.path("work/out.age");
     let arguments = [

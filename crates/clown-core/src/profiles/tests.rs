@@ -148,6 +148,40 @@ fn who_may_read_a_profile() {
 }
 
 #[test]
+fn an_export_without_keys_holds_no_secret_of_a_server() {
+    let world = World::new();
+    let servers = json!({
+        "a": {"command": "npx", "args": ["-y"], "env": {"T": "s3cret"}},
+        "b": {"url": "https://x/mcp?token=s3cret&n", "headers": {"H": "s3cret"}},
+        "c": {"url": "https://x/mcp"}
+    });
+    let create = members(json!({"agent_id": "claude", "mcp_servers": servers}));
+    world.profiles.create(&alias("work"), create).unwrap();
+    let export = world.profiles.export(&[alias("work")], false).unwrap();
+    assert_eq!(
+        export.left_out,
+        [
+            "work: mcp_servers.a.env.T",
+            "work: mcp_servers.b.url (the values of its query)",
+            "work: mcp_servers.b.headers.H"
+        ]
+    );
+    assert_eq!(
+        serde_json::to_value(&export.profiles[0].1.mcp_servers).unwrap(),
+        json!({
+            "a": {"command": "npx", "args": ["-y"]},
+            "b": {"url": "https://x/mcp?token=&"},
+            "c": {"url": "https://x/mcp"}
+        })
+    );
+    let whole = world.profiles.export(&[alias("work")], true).unwrap();
+    assert_eq!(
+        serde_json::to_value(&whole.profiles[0].1.mcp_servers).unwrap(),
+        servers
+    );
+}
+
+#[test]
 fn a_file_written_by_hand_is_created_changed_and_deleted_once() {
     let mut world = World::new();
     world.write("work", GOOD);

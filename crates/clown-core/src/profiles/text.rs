@@ -299,10 +299,8 @@ fn leave_secrets_out(alias: &Alias, definition: &mut Definition) -> Vec<String> 
         stays
     });
     for (server, server_definition) in &mut definition.mcp_servers {
-        let (member, values) = server_definition.named_values_mut();
-        for name in std::mem::take(values).into_keys() {
-            left_out.push(format!("{alias}: mcp_servers.{server}.{member}.{name}"));
-        }
+        let places = server_definition.leave_secrets_out().into_iter();
+        left_out.extend(places.map(|place| format!("{alias}: mcp_servers.{server}.{place}")));
     }
     left_out
 }

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::failure::{CONFLICT, Failure, USAGE};
 use crate::output::note;
 use crate::passphrase::{self, PassphraseArgs};
+use crate::secrets;
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -92,6 +93,16 @@ pub(super) async fn export(
         note(format_args!(
             "clown: left out, as it may be a secret: {place}"
         ));
+    }
+    if !args.with_key {
+        for members in &export.profiles {
+            for place in secrets::places_in(members) {
+                let alias = alias_of(members);
+                note(format_args!(
+                    "clown: still in it, and looks like a secret: {alias}: {place}"
+                ));
+            }
+        }
     }
     let mut text = serde_json::to_string_pretty(&export)?;
     text.push('\n');
