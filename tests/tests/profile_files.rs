@@ -217,6 +217,8 @@ fn a_bad_edit_never_counts_and_is_kept() {
         clown.env("EDITOR", editor).output().unwrap()
     };
     let before = fs::read_to_string(world.profile_file("work")).unwrap();
+    // Else the agent may be detected meanwhile, which is an event too.
+    world.clown_ok(&["agents", "detect"]);
     let seq = world.get("/api/v1/state").json()["seq"].clone();
     for (editor, part) in [
         ("sed -i 's/^model.*/model = oops/'", "work.toml:3:"),
