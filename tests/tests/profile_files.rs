@@ -163,7 +163,8 @@ fn conflicts_at_an_import() {
         "env.MORE=1",
         "small_model=s",
     ]);
-    refused(&import(&[]), 4, "profile work");
+    refused(&import(&[]), 4, "profile work: use --on-conflict");
+    refused(&import(&["--as", "work"]), 4, "another name for --as");
     ok(&import(&["--on-conflict", "skip"]));
     let model = |alias: &str| world.get(&format!("/api/v1/profiles/{alias}")).json();
     assert_eq!(model("work")["model"], "b");
@@ -245,6 +246,8 @@ fn a_bad_edit_never_counts_and_is_kept() {
         assert_eq!(world.get("/api/v1/profiles/work").json().get("fault"), None);
     }
     assert_eq!(world.get("/api/v1/state").json()["seq"], seq);
+
+    refused(&edit("false"), 1, "the editor false failed");
 
     // Somebody else writes it while it is being edited.
     let file = world.profile_file("work").display().to_string();

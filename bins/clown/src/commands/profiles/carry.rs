@@ -144,7 +144,7 @@ pub(super) async fn import(
         text
     };
     let export = parse(&text, args.rename.as_deref())?;
-    let wanted = wanted(client, export, args.on_conflict).await?;
+    let wanted = wanted(client, export, args.on_conflict, args.rename.is_some()).await?;
     for key in &wanted.keys {
         let request = SetKey {
             provider_id: key.provider_id.clone(),
@@ -237,6 +237,7 @@ async fn wanted(
     client: &Client,
     export: Export,
     on_conflict: OnConflict,
+    is_renamed: bool,
 ) -> anyhow::Result<Wanted> {
     let profiles = client.profiles().await?.into_iter();
     let present: Vec<String> = profiles.map(|profile| profile.alias).collect();
@@ -256,9 +257,9 @@ async fn wanted(
         .collect();
     if on_conflict == OnConflict::Fail && !conflicts.is_empty() {
         let text = format!(
-            "nothing was imported, since there is already {}: use --on-conflict skip or replace, \
-             or --as",
-            conflicts.join(", ")
+            "nothing was imported, since there is already {}: use --on-conflict skip or replace{}",
+            conflicts.join(", "),
+            other_name(&conflicts, export.profiles.len(), is_renamed)
         );
         return Err(Failure::new(CONFLICT, text).into());
     }
@@ -296,6 +297,17 @@ async fn wanted(
         wanted.profiles.push((members, exists));
     }
     Ok(wanted)
+}
+
+/// Advice to import under another name, where that helps: `--as` names one profile, and no key.
+fn other_name(conflicts: &[String], profiles: usize, is_renamed: bool) -> &'static str {
+    match conflicts {
+        [only] if profiles == 1 && only.starts_with("profile ") => match is_renamed {
+            true => ", or another name for --as",
+            false => ", or --as another name",
+        },
+        _ => "",
+    }
 }
 
 /// What a profile makes its agent or Clown start.
@@ -362,6 +374,20 @@ mod tests {
         check(r#"{"format":1,"profiles":[]}"#, Some("b"), Some("--as"));
         check("agent_id = 'x'", None, Some("no export"));
         check(r#"{"format":1,"profiles":[],"more":1}"#, None, Some("more"));
+    }
+
+    #[test]
+    fn another_name_is_advised_where_it_helps() {
+        let check = |conflicts: &[&str], profiles: usize, is_renamed: bool, expected: &str| {
+            let conflicts: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+            let advice = other_name(&conflicts, profiles, is_renamed);
+            assert_eq!(advice, expected, "{conflicts:?} {profiles} {is_renamed}");
+        };
+        check(&["profile a"], 1, false, ", or --as another name");
+        check(&["profile a"], 1, true, ", or another name for --as");
+        check(&["profile a"], 2, false, "");
+        check(&["key a"], 1, false, "");
+        check(&["profile a", "key a"], 1, true, "");
     }
 
     #[test]
