@@ -1,4 +1,5 @@
 use super::command::first_line_of;
+use super::error::beside;
 use super::{KeyError, KeySource, KeyStore, Secret};
 use crate::Alias;
 use crate::files::read_text;
@@ -100,14 +101,23 @@ fn without_profile(error: &KeyError) -> String {
         KeyError::VariableUnset { variable, .. } => format!(
             "the variable {variable} is set neither where you call from nor where the daemon was started"
         ),
-        KeyError::CommandFailed { how, last_line, .. } => {
-            format!("the command that prints it failed ({how}): {last_line}")
-        }
+        KeyError::CommandFailed {
+            how,
+            last_line,
+            advice,
+            ..
+        } => format!(
+            "the command that prints it failed ({how}): {last_line}{}",
+            beside(*advice)
+        ),
         KeyError::CommandNotStarted { source, .. } => {
             format!("the command that prints it could not be started: {source}")
         }
-        KeyError::CommandTimeout { seconds, .. } => format!(
-            "the command that prints it had not ended after {seconds} s and was stopped: it must not ask anything"
+        KeyError::CommandTimeout {
+            seconds, advice, ..
+        } => format!(
+            "the command that prints it had not ended after {seconds} s and was stopped: it must not ask anything{}",
+            beside(*advice)
         ),
         KeyError::File { path, source, .. } => {
             format!("the file {} cannot be read: {source}", path.display())
