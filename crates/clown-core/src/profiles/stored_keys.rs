@@ -180,7 +180,7 @@ impl Profiles {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key that stood in place of another, or none, and what was known of it.
+    /// Puts back the key that a change has replaced, or takes away the one that it has made.
     pub(super) fn put_back_key(
         &self,
         alias: &Alias,
