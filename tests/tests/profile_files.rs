@@ -79,6 +79,11 @@ fn a_clone_keeps_comments_and_shares_the_key() {
 #[test]
 fn an_export_holds_no_secret_unless_asked_and_then_it_is_encrypted() {
     let world = with_profile();
+    let body = json!({"args": ["--api-key", "in-args"]});
+    assert_eq!(
+        world.send("PATCH", "/api/v1/profiles/work", &body).status,
+        200
+    );
     let plain = world
         .clown(&["profiles", "export", "work"])
         .output()
@@ -90,6 +95,11 @@ fn an_export_holds_no_secret_unless_asked_and_then_it_is_encrypted() {
     let told = String::from_utf8_lossy(&plain.stderr);
     assert!(told.contains("work: env.DB_PASSWORD"), "{told}");
     assert!(told.contains("work: mcp_servers.m.env.TOKEN"), "{told}");
+    assert!(
+        told.contains("still in it, and looks like a secret: work: args[1]"),
+        "{told}"
+    );
+    assert!(!told.contains("in-args"), "{told}");
 
     let file = world.path("work/out.age");
     let arguments = [
@@ -153,7 +163,8 @@ fn conflicts_at_an_import() {
         "env.MORE=1",
         "small_model=s",
     ]);
-    refused(&import(&[]), 4, "profile work");
+    refused(&import(&[]), 4, "profile work: use --on-conflict");
+    refused(&import(&["--as", "work"]), 4, "another name for --as");
     ok(&import(&["--on-conflict", "skip"]));
     let model = |alias: &str| world.get(&format!("/api/v1/profiles/{alias}")).json();
     assert_eq!(model("work")["model"], "b");
@@ -207,6 +218,8 @@ fn a_bad_edit_never_counts_and_is_kept() {
         clown.env("EDITOR", editor).output().unwrap()
     };
     let before = fs::read_to_string(world.profile_file("work")).unwrap();
+    // Else the agent may be detected meanwhile, which is an event too.
+    world.clown_ok(&["agents", "detect"]);
     let seq = world.get("/api/v1/state").json()["seq"].clone();
     for (editor, part) in [
         ("sed -i 's/^model.*/model = oops/'", "work.toml:3:"),
@@ -233,6 +246,8 @@ fn a_bad_edit_never_counts_and_is_kept() {
         assert_eq!(world.get("/api/v1/profiles/work").json().get("fault"), None);
     }
     assert_eq!(world.get("/api/v1/state").json()["seq"], seq);
+
+    refused(&edit("false"), 1, "the editor false failed");
 
     // Somebody else writes it while it is being edited.
     let file = world.profile_file("work").display().to_string();

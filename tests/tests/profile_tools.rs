@@ -134,19 +134,31 @@ fn mcp_servers_are_added_listed_and_removed() {
         "work",
         "search",
         "--url",
-        "https://mcp.example/x",
+        "https://mcp.example/x?token=s3cret-1",
         "--header",
         "X-A: b",
     ]);
     let listed = world.clown_ok(&["mcp", "list", "work"]);
     assert!(listed.contains("MY_TOKEN=********"), "{listed}");
     assert!(listed.contains("npx -y 'some server'"), "{listed}");
-    assert!(!listed.contains("ghp-"), "{listed}");
+    assert!(
+        listed.contains("https://mcp.example/x?token=********"),
+        "{listed}"
+    );
+    let shown = world.clown_ok(&["profiles", "show", "work"]);
+    let planned = world.clown_ok(&["run", "work", "--dry-run"]);
+    for text in [listed, shown, planned] {
+        assert!(!text.contains("ghp-") && !text.contains("s3cret"), "{text}");
+    }
 
     world.clown_ok(&["run", "work"]);
     let servers = agents_file(&world, ".claude.json")["mcpServers"].clone();
     assert_eq!(servers["github"]["env"]["MY_TOKEN"], "ghp-0123456789");
     assert_eq!(servers["search"]["headers"]["X-A"], "b");
+    assert_eq!(
+        servers["search"]["url"],
+        "https://mcp.example/x?token=s3cret-1"
+    );
 
     refused(
         &world,
@@ -160,6 +172,12 @@ fn mcp_servers_are_added_listed_and_removed() {
         &["mcp", "add", "work", "x", "--url", "ftp://x"],
         2,
         "http://",
+    );
+    refused(
+        &world,
+        &["mcp", "add", "work", "x", "--url", "https://me:pw@x"],
+        2,
+        "give them in a header",
     );
     refused(
         &world,

@@ -26,9 +26,12 @@ fn shims_run_profiles_and_touch_nothing_of_others() {
         world.path("bin").display(),
         binaries().clown.parent().unwrap().display()
     );
+    // It finds the daemon that it was made with, from a shell that knows nothing of it too.
     let output = world
         .command(&shim)
         .env("PATH", path)
+        .env_remove("CLOWN_CONFIG_DIR")
+        .env_remove("CLOWN_STATE_DIR")
         .args(["-p", "two words", "--", ""])
         .output()
         .unwrap();
@@ -38,20 +41,30 @@ fn shims_run_profiles_and_touch_nothing_of_others() {
     check(&["shims", "install", "work"], 0, "");
 
     check(&["shims", "install", "nobody"], 3, "nobody");
+    fs::copy("/bin/true", world.path("bin/tool")).unwrap();
     check(
-        &["shims", "install", "work", "--name", "claude"],
+        &["shims", "install", "work", "--name", "tool"],
         4,
-        "/bin/claude",
+        "/bin/tool",
     );
     check(&["shims", "install", "work", "--name", "../x"], 2, "alias");
     check(
-        &["shims", "install", "work", "--name", "claude", "--hide"],
+        &["shims", "install", "work", "--name", "tool", "--hide"],
         0,
         "",
     );
+    // What it would call itself.
+    for name in ["clown", "claude"] {
+        check(
+            &["shims", "install", "work", "--name", name, "--hide"],
+            4,
+            "call itself",
+        );
+        assert!(!dir.join(name).exists());
+    }
     let listed = world.clown_ok(&["shims", "list"]);
     assert!(
-        listed.contains("claude") && listed.contains("work"),
+        listed.contains("tool") && listed.contains("work"),
         "{listed}"
     );
 
@@ -71,7 +84,7 @@ fn shims_run_profiles_and_touch_nothing_of_others() {
     );
     check(&["shims", "remove", "nothing"], 3, "nothing");
     world.clown_ok(&["shims", "remove", "work"]);
-    world.clown_ok(&["shims", "remove", "claude"]);
+    world.clown_ok(&["shims", "remove", "tool"]);
     assert!(!shim.exists());
     assert!(!world.clown_ok(&["shims", "list"]).contains("work"));
 }

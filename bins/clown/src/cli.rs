@@ -127,6 +127,17 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_of_nothing_is_told_both_ways_to_begin() {
+        let line = ["clown", "profiles", "create", "work"];
+        let error = Cli::try_parse_from(line).unwrap_err().to_string();
+        for part in ["--agent <ID>", "--template <ID>"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let both = ["--agent", "claude", "--template", "claude-api"];
+        assert!(Cli::try_parse_from(line.iter().chain(&both)).is_ok());
+    }
+
+    #[test]
     fn lines_that_parse_and_lines_that_do_not() {
         let check = |line: &str, parses: bool| {
             let outcome = Cli::try_parse_from(line.split(' '));

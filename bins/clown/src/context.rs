@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::places::Places;
 use clown_client::{Client, ClientError, DaemonAddress, Discovery, Token, TokenError};
 use std::error::Error as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a command works with: the folders, the daemon and the output.
@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(crate) struct Context {
     pub(crate) places: Places,
     pub(crate) output: Output,
+    /// Those of the folders that a flag or a variable chose, with the flag.
+    pub(crate) given_folders: Vec<(&'static str, PathBuf)>,
     address: Option<DaemonAddress>,
     token: Option<Token>,
     no_start: bool,
@@ -27,8 +29,24 @@ impl Context {
             .map(str::parse::<DaemonAddress>)
             .transpose()
             .map_err(|error| Failure::new(USAGE, error.to_string()))?;
+        let places = Places::resolve(args)?;
+        let is_given =
+            |dir: &Option<PathBuf>| dir.as_ref().is_some_and(|dir| !dir.as_os_str().is_empty());
+        let folders = [
+            (
+                "--config-dir",
+                &places.config_dir,
+                is_given(&args.config_dir),
+            ),
+            ("--state-dir", &places.state_dir, is_given(&args.state_dir)),
+        ];
+        let given_folders = folders
+            .into_iter()
+            .filter(|(_, _, given)| *given)
+            .map(|(flag, dir, _)| (flag, dir.clone()));
         Ok(Self {
-            places: Places::resolve(args)?,
+            given_folders: given_folders.collect(),
+            places,
             output: Output::new(args.json),
             address,
             token: given_token(args.token_file.as_deref())?,

@@ -14,6 +14,7 @@ mod passphrase;
 mod places;
 mod process;
 mod prompt;
+mod secrets;
 mod table;
 mod whole_file;
 

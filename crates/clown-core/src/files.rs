@@ -1,11 +1,12 @@
 //! Writing files so that a reader sees the old content or the new, never a part; and so that
-//! nothing that somebody else writes at the same moment is lost.
+//! nothing that somebody else writes at the same moment is lost. Reading those of people, so that
+//! whatever stands there holds nobody up.
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fmt::{self, Debug};
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -20,9 +21,19 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
     prepare(path, content, mode)?.put()
 }
 
+/// Who may read a file that is written. A new one is its owner's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// One that is there keeps its mode.
+    Kept,
+    /// One that is there is closed to all others.
+    Owner,
+}
+
 /// The first half of [`write_atomically`]: whatever can fail for want of room has been done.
 pub fn prepare(path: &Path, content: &[u8], mode: u32) -> io::Result<Prepared> {
     let target = Target::of(path)?;
+    let mode = target.mode()?.unwrap_or(mode);
     let temporary = target.prepare(content, mode)?;
     Ok(Prepared { target, temporary })
 }
@@ -50,9 +61,14 @@ pub fn replace<'content>(
     path: &Path,
     expected: Option<&'content [u8]>,
     content: &'content [u8],
-    mode: u32,
+    readers: Readers,
 ) -> io::Result<Option<Replaced<'content>>> {
     let target = Target::of(path)?;
+    let mode = match (target.mode()?, readers) {
+        (None, _) => 0o600,
+        (Some(mode), Readers::Kept) => mode,
+        (Some(mode), Readers::Owner) => mode & 0o700,
+    };
     let temporary = target.prepare(content, mode)?;
     let mut taken_out = None;
     let swapped = match expected {
@@ -148,8 +164,7 @@ impl Replaced<'_> {
                 }
             }
             (Some(before), None) => {
-                let mode = fs::metadata(&target.file)?.permissions().mode() & 0o7777;
-                replace(&target.file, Some(content), before, mode)?;
+                replace(&target.file, Some(content), before, Readers::Kept)?;
             }
         }
         sync_folder(&target.folder)
@@ -176,6 +191,42 @@ fn exchanged(temporary: &NamedTempFile, target: &Target, expected: &[u8], conten
 
 fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     renameat_with(CWD, from, CWD, to, flags)
+}
+
+/// The text of a file that is no larger than `limit` bytes. A pipe or a device, or a link to one, is
+/// refused at once and not waited for.
+pub fn read_text(path: &Path, limit: usize) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    String::from_utf8(read_limited(file, limit)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// The content of an open file, with the limits of [`read_text`]. It must have been opened so that
+/// a pipe does not wait.
+pub fn read_limited(file: File, limit: usize) -> io::Result<Vec<u8>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    // Reserved at once: a buffer that grows leaves copies behind, and a file can hold a key.
+    let expected = usize::try_from(metadata.len()).unwrap_or(limit).min(limit);
+    let mut content = Vec::with_capacity(expected + 1);
+    file.take(limit as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > limit {
+        return Err(io::Error::other(format!(
+            "it has more than {}",
+            size_of(limit)
+        )));
+    }
+    Ok(content)
+}
+
+fn size_of(bytes: usize) -> String {
+    match (bytes >> 10, bytes >> 20) {
+        (kibibytes, 0) => format!("{kibibytes} KiB"),
+        (_, mebibytes) => format!("{mebibytes} MiB"),
+    }
 }
 
 /// A file that only its owner can read, removed when it is dropped, or by [`sweep`].
@@ -243,13 +294,17 @@ impl Target {
         Ok(Self { file, folder })
     }
 
+    /// The mode of what is there.
+    fn mode(&self) -> io::Result<Option<u32>> {
+        match fs::metadata(&self.file) {
+            Ok(metadata) => Ok(Some(metadata.permissions().mode() & 0o7777)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A file beside it that holds `content`, on the disk.
     fn prepare(&self, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
-        let mode = match fs::metadata(&self.file) {
-            Ok(metadata) => metadata.permissions().mode() & 0o7777,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => mode,
-            Err(error) => return Err(error),
-        };
         let mut temporary = temporary_in(&self.folder)?;
         temporary.write_all(content)?;
         temporary
@@ -305,7 +360,7 @@ mod tests {
 
         write_atomically(&link, b"new", 0o600).unwrap();
         assert!(
-            replace(&link, Some(b"new"), b"newer", 0o600)
+            replace(&link, Some(b"new"), b"newer", Readers::Kept)
                 .unwrap()
                 .is_some()
         );
@@ -325,6 +380,26 @@ mod tests {
     }
 
     #[test]
+    fn who_may_read_what_is_replaced() {
+        let check = |there: Option<u32>, readers: Readers, expected: u32| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            if let Some(mode) = there {
+                fs::write(&path, "a").unwrap();
+                fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            }
+            let before = there.map(|_| b"a".as_slice());
+            assert!(replace(&path, before, b"b", readers).unwrap().is_some());
+            assert_eq!(mode_of(&path), expected, "{there:?} {readers:?}");
+        };
+        check(None, Readers::Kept, 0o600);
+        check(None, Readers::Owner, 0o600);
+        check(Some(0o644), Readers::Kept, 0o644);
+        check(Some(0o644), Readers::Owner, 0o600);
+        check(Some(0o440), Readers::Owner, 0o400);
+    }
+
+    #[test]
     fn only_what_was_expected_is_replaced() {
         let check = |there: Option<&str>, expected: Option<&str>, replaced: bool| {
             let folder = tempfile::tempdir().unwrap();
@@ -332,7 +407,7 @@ mod tests {
             if let Some(there) = there {
                 fs::write(&path, there).unwrap();
             }
-            let done = replace(&path, expected.map(str::as_bytes), b"new", 0o600).unwrap();
+            let done = replace(&path, expected.map(str::as_bytes), b"new", Readers::Kept).unwrap();
             assert_eq!(done.is_some(), replaced, "{there:?} {expected:?}");
             drop(done);
             let now = fs::read_to_string(&path).ok();
@@ -356,7 +431,7 @@ mod tests {
             if let Some(before) = before {
                 fs::write(&path, before).unwrap();
             }
-            let replaced = replace(&path, before.map(str::as_bytes), b"new", 0o600).unwrap();
+            let replaced = replace(&path, before.map(str::as_bytes), b"new", Readers::Kept).unwrap();
             match meanwhile {
                 None => fs::remove_file(&path).unwrap(),
                 Some(text) => fs::write(&path, text).unwrap(),

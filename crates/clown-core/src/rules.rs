@@ -1,7 +1,7 @@
 //! What agents and providers say about a profile's definition.
 
 use crate::agents::AgentManifest;
-use crate::launch::{self, LaunchError};
+use crate::launch::{self, LaunchError, mask};
 use crate::manifests::Manifests;
 use crate::profiles::{Definition, McpDefinition, ProfileError, Rules};
 use crate::providers::{Catalog, ProviderManifest};
@@ -157,6 +157,13 @@ fn check_mcp(definition: &Definition, agent: &AgentManifest) -> Result<(), Profi
             let message = format!("{} takes no MCP servers with `{kind}`", agent.name);
             return invalid(format!("mcp_servers.{name}"), message);
         }
+        // Where an address stands, it is shown: by the agent, in lists of processes, in logs.
+        if let McpDefinition::Url { url, .. } = server
+            && mask::names_who_asks(url)
+        {
+            let message = "an address holds no user name and no password: give them in a header, such as Authorization (`clown mcp add … --header-env Authorization=VARIABLE`)";
+            return invalid(format!("mcp_servers.{name}.url"), message.to_owned());
+        }
     }
     Ok(())
 }
@@ -171,5 +178,39 @@ fn unknown<M: crate::providers::Manifest>(
     ProfileError::Invalid {
         member: format!("{what}_id"),
         message: format!("there is no {what} {id:?}: there are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_address_of_a_server_tells_nobody_who_asks() {
+        let nowhere = std::path::PathBuf::from("/nonexistent");
+        let rules = Catalogue {
+            agents: Arc::new(Manifests::new(nowhere.clone(), crate::agents::load)),
+            providers: Arc::new(Manifests::new(nowhere, crate::providers::load)),
+        };
+        let check = |url: &str, is_good: bool| {
+            let definition = json!({"agent_id": "claude", "mcp_servers": {"m": {"url": url}}});
+            // It reads, so that one which was kept before is told and not lost.
+            let definition = serde_json::from_value(definition).unwrap();
+            match rules.check(&definition) {
+                Ok(()) => assert!(is_good, "{url}"),
+                Err(error) => {
+                    assert!(!is_good, "{url}: {error}");
+                    let text = error.to_string();
+                    assert!(text.contains("mcp_servers.m.url"), "{text}");
+                    assert!(text.contains("--header-env"), "{text}");
+                    assert!(!text.contains("s3cret"), "{text}");
+                }
+            }
+        };
+        check("https://x/mcp?token=s3cret", true);
+        check("https://x/@scope", true);
+        check("https://me:s3cret@x/mcp", false);
+        check("https://s3cret@x", false);
     }
 }

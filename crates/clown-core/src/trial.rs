@@ -250,6 +250,9 @@ pub fn shown_member(name: &str, mut value: Value) -> Value {
                         *value = mask::masked(value);
                     }
                 }
+                if let Some(Value::String(url)) = server.get_mut("url") {
+                    *url = mask::address(url);
+                }
             }
         }
         _ => {}

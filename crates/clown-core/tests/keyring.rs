@@ -48,6 +48,13 @@ fn a_key_outlives_the_process_that_stored_it() {
         "printf pass | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null"
             .to_string(),
         step("get", &ours),
+        // Locked: nobody has typed its password, and nobody is there to be asked for it.
+        "gnome-keyring-daemon --replace --daemonize --components=secrets </dev/null >/dev/null"
+            .to_owned(),
+        step("locked", &ours),
+        "printf pass | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null"
+            .to_owned(),
+        step("get", &ours),
         step("delete", &ours),
         step("gone", &ours),
     ]
@@ -56,7 +63,7 @@ fn a_key_outlives_the_process_that_stored_it() {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
-    assert_eq!(out.matches("done: ").count(), 7, "{out}\n{err}");
+    assert_eq!(out.matches("done: ").count(), 9, "{out}\n{err}");
     assert!(
         !ours.join("secrets").exists(),
         "the key was in a file as well"
@@ -86,6 +93,14 @@ fn step() {
             assert_eq!(get(), None);
             keys.set(&name, &Secret::new("another")).unwrap();
             assert_eq!(get().as_deref(), Some("another"));
+        }
+        "locked" => {
+            assert_eq!(keys.status(&name).unwrap(), Some(KeyPlace::Keyring));
+            let told = keys.get(&name).unwrap_err().to_string();
+            for part in ["the key work", "unlock the keyring"] {
+                assert!(told.contains(part), "{told}");
+            }
+            println!("{told}");
         }
         "delete" => assert!(keys.delete(&name).unwrap()),
         "gone" => {

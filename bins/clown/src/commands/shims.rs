@@ -1,5 +1,6 @@
 //! Small programs on the `PATH` that run a profile.
 
+use crate::commands::shell;
 use crate::context::Context;
 use crate::failure::{CONFLICT, Failure, NOT_FOUND, USAGE};
 use crate::output::note;
@@ -7,6 +8,7 @@ use crate::table::Table;
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use clown_api::Agent;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::fs;
@@ -64,8 +66,11 @@ pub(crate) async fn dispatch(context: &Context, command: ShimsCommand) -> anyhow
 }
 
 async fn install(context: &Context, args: InstallArgs) -> anyhow::Result<()> {
-    let profile = context.daemon().await?.profile(&args.alias).await?;
+    let client = context.daemon().await?;
+    let profile = client.profile(&args.alias).await?;
     let name = args.name.unwrap_or_else(|| profile.alias.clone());
+    refuse_own_calls(&name, &client.agents().await?)?;
+    let script = script(&profile.alias, &context.given_folders)?;
     let dir = folder(args.dir)?;
     let path = dir.join(&name);
     if path.symlink_metadata().is_ok() && profile_of(&path).is_none() {
@@ -86,7 +91,7 @@ async fn install(context: &Context, args: InstallArgs) -> anyhow::Result<()> {
         return Err(Failure::new(CONFLICT, text).into());
     }
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    write_whole(&path, script(&profile.alias).as_bytes(), 0o755)
+    write_whole(&path, script.as_bytes(), 0o755)
         .with_context(|| format!("cannot write {}", path.display()))?;
     if !std::env::split_paths(&search).any(|folder| folder == dir) {
         note(format_args!(
@@ -168,22 +173,71 @@ fn folder(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     Ok(home.join(".local/bin"))
 }
 
-/// An alias needs no quoting.
-fn script(alias: &str) -> String {
-    format!("#!/bin/sh\n{MARK}{alias}\nexec clown run {alias} -- \"$@\"\n")
+/// Under these names, what the program calls would be the program itself.
+fn refuse_own_calls(name: &str, agents: &[Agent]) -> anyhow::Result<()> {
+    let is_of_agent = |agent: &&Agent| {
+        let program = agent.binary_path.as_deref().map(Path::new);
+        agent.id == name || program.and_then(Path::file_name) == Some(OsStr::new(name))
+    };
+    let whose = match agents.iter().find(is_of_agent) {
+        _ if ["clown", "clownd"].contains(&name) => "Clown",
+        Some(agent) => &agent.name,
+        None => return Ok(()),
+    };
+    let text = format!(
+        "{name} is the program of {whose}, which what is made here would call, and so call itself \
+         without end: choose another --name"
+    );
+    Err(Failure::new(CONFLICT, text).into())
+}
+
+/// An alias needs no quoting. What chose the folders when it was made does not hold where it runs.
+fn script(alias: &str, folders: &[(&str, PathBuf)]) -> anyhow::Result<String> {
+    let mut flags = String::new();
+    for (flag, dir) in folders {
+        let dir = dir.to_str().with_context(|| {
+            format!("{} is not UTF-8, and cannot be written down", dir.display())
+        })?;
+        flags.push_str(&format!(" {flag} {}", shell::quoted(dir)));
+    }
+    Ok(format!(
+        "#!/bin/sh\n{MARK}{alias}\nexec clown{flags} run {alias} -- \"$@\"\n"
+    ))
+}
+
+/// What follows the folders that [`script`] has written.
+fn after_folders(mut text: &str) -> &str {
+    for flag in [" --config-dir '", " --state-dir '"] {
+        let after = text.strip_prefix(flag).and_then(after_quoted);
+        text = after.unwrap_or(text);
+    }
+    text
+}
+
+/// What follows a quoted word that has begun; None if it does not end.
+fn after_quoted(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once('\'')?;
+    match rest.strip_prefix("\\''") {
+        Some(more) => after_quoted(more),
+        None => Some(rest),
+    }
 }
 
 /// The profile that a program of ours runs. What is not, or is no longer, exactly ours is not; nor is a link.
 fn profile_of(path: &Path) -> Option<String> {
-    const LONGEST: u64 = 1024;
+    const LONGEST: u64 = 16 << 10;
 
     let metadata = path.symlink_metadata().ok()?;
     if !metadata.is_file() || metadata.len() > LONGEST {
         return None;
     }
     let text = fs::read_to_string(path).ok()?;
-    let alias = text.lines().nth(1)?.strip_prefix(MARK)?;
-    (text == script(alias)).then(|| alias.to_owned())
+    let (alias, line) = text
+        .strip_prefix("#!/bin/sh\n")?
+        .strip_prefix(MARK)?
+        .split_once('\n')?;
+    let call = after_folders(line.strip_prefix("exec clown")?);
+    (call == format!(" run {alias} -- \"$@\"\n")).then(|| alias.to_owned())
 }
 
 /// The first program of that name in another folder of the search path.
@@ -209,15 +263,56 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert_eq!(profile_of(&path).as_deref(), expected, "{text}");
         };
-        check(&script("work"), Some("work"));
-        check(&format!("{}echo more\n", script("work")), None);
-        check(&script("work").replace("run work", "run other"), None);
+        let plain = script("work", &[]).unwrap();
+        assert_eq!(plain.lines().nth(2), Some("exec clown run work -- \"$@\""));
+        check(&plain, Some("work"));
+        check(&format!("{plain}echo more\n"), None);
+        check(&plain.replace("run work", "run other"), None);
+        let with = |dirs: [&str; 2]| {
+            let dirs = ["--config-dir", "--state-dir"].into_iter().zip(dirs);
+            let dirs: Vec<_> = dirs.map(|(flag, dir)| (flag, dir.into())).collect();
+            script("work", &dirs).unwrap()
+        };
+        check(&with(["/a", "/b"]), Some("work"));
+        check(&with(["/it's '; here", "/b\nc"]), Some("work"));
+        check(&with(["/a", "/b"]).replace("'/b'", "'/b'; x"), None);
+        check(&with(["/a", "/b"]).replace("'/b'", "/b"), None);
+        check(
+            &script("work", &[("--state-dir", "/b".into())]).unwrap(),
+            Some("work"),
+        );
         check("#!/bin/sh\n", None);
         check("", None);
         let link = folder.path().join("link");
-        fs::write(folder.path().join("target"), script("work")).unwrap();
+        fs::write(folder.path().join("target"), plain).unwrap();
         std::os::unix::fs::symlink("target", &link).unwrap();
         assert_eq!(profile_of(&link), None);
         assert_eq!(profile_of(folder.path()), None);
+    }
+
+    #[test]
+    fn names_that_would_call_themselves() {
+        let agent = |id: &str, path: Option<&str>| {
+            let agent = json!({"id": id, "name": "An agent", "installed": path.is_some(),
+                               "binary_path": path, "profiles": []});
+            serde_json::from_value::<Agent>(agent).unwrap()
+        };
+        let agents = [
+            agent("claude", None),
+            agent("kilo", Some("/usr/bin/kilocode")),
+        ];
+        let check = |name: &str, whose: Option<&str>| {
+            let refused = refuse_own_calls(name, &agents).err();
+            let refused = refused.map(|error| error.to_string());
+            assert_eq!(refused.is_some(), whose.is_some(), "{name}: {refused:?}");
+            let refused = refused.unwrap_or_default();
+            assert!(refused.contains(whose.unwrap_or_default()), "{refused}");
+        };
+        check("clown", Some("of Clown"));
+        check("clownd", Some("of Clown"));
+        check("claude", Some("of An agent"));
+        check("kilocode", Some("of An agent"));
+        check("work", None);
+        check("sh", None);
     }
 }

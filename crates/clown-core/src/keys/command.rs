@@ -51,13 +51,17 @@ pub(super) fn first_line_within(
         return Err(KeyError::CommandTimeout {
             profile: profile.clone(),
             seconds: limit.as_secs(),
+            advice: how_to_unlock(line),
         });
     };
     if !status.success() {
+        // A program that a shell did not find, or could not start, is not locked.
+        let was_there = !matches!(status.code(), Some(126 | 127));
         return Err(KeyError::CommandFailed {
             profile: profile.clone(),
             how: describe(status),
             last_line: last_line(&complaints),
+            advice: how_to_unlock(line).filter(|_| was_there),
         });
     }
     let text = std::str::from_utf8(&output).map_err(|_| KeyError::Unusable {
@@ -131,6 +135,21 @@ fn describe(status: ExitStatus) -> String {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "no exit code".to_owned(),
+    }
+}
+
+/// For password managers that are known: the command has no terminal to ask at, and the daemon's
+/// environment, not that of a shell in which somebody signed in.
+fn how_to_unlock(line: &str) -> Option<&'static str> {
+    let program = line.split_whitespace().find(|word| !word.contains('='))?;
+    match program.rsplit('/').next()? {
+        "op" => Some(
+            "if 1Password is locked, unlock its app, with the integration of the command line switched on there, or start the daemon with OP_SERVICE_ACCOUNT_TOKEN",
+        ),
+        "pass" | "gopass" => Some(
+            "if its key is locked, run the command once in a terminal: the agent that asks for the passphrase then keeps it for a while",
+        ),
+        _ => None,
     }
 }
 

@@ -17,7 +17,10 @@ pub enum KeyError {
         variable: String,
     },
     /// The command ended with another code than 0.
-    #[error("profile {profile}: the command that prints its key failed ({how}): {last_line}")]
+    #[error(
+        "profile {profile}: the command that prints its key failed ({how}): {last_line}{}",
+        beside(*advice)
+    )]
     CommandFailed {
         /// The profile.
         profile: Alias,
@@ -25,6 +28,8 @@ pub enum KeyError {
         how: String,
         /// The last line of its standard error.
         last_line: String,
+        /// How such a program is unlocked, where that is known.
+        advice: Option<&'static str>,
     },
     /// The command could not be run.
     #[error("profile {profile}: the command that prints its key could not be started")]
@@ -36,13 +41,16 @@ pub enum KeyError {
     },
     /// The command did not end.
     #[error(
-        "profile {profile}: the command that prints its key had not ended after {seconds} s and was stopped: it must not ask anything"
+        "profile {profile}: the command that prints its key had not ended after {seconds} s and was stopped: it must not ask anything{}",
+        beside(*advice)
     )]
     CommandTimeout {
         /// The profile.
         profile: Alias,
         /// The limit.
         seconds: u64,
+        /// As in [`KeyError::CommandFailed`].
+        advice: Option<&'static str>,
     },
     /// The file cannot be read.
     #[error("profile {profile} takes its key from {}, which cannot be read", path.display())]
@@ -140,6 +148,11 @@ pub enum KeyError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// Advice that follows a sentence.
+pub(super) fn beside(advice: Option<&str>) -> String {
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
 }
 
 fn used_by(profiles: &[Alias]) -> String {

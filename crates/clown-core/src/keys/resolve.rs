@@ -1,12 +1,13 @@
 use super::command::first_line_of;
+use super::error::beside;
 use super::{KeyError, KeySource, KeyStore, Secret};
 use crate::Alias;
+use crate::files::read_text;
 use crate::process::{ProcessIdentity, environment_of};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -100,14 +101,23 @@ fn without_profile(error: &KeyError) -> String {
         KeyError::VariableUnset { variable, .. } => format!(
             "the variable {variable} is set neither where you call from nor where the daemon was started"
         ),
-        KeyError::CommandFailed { how, last_line, .. } => {
-            format!("the command that prints it failed ({how}): {last_line}")
-        }
+        KeyError::CommandFailed {
+            how,
+            last_line,
+            advice,
+            ..
+        } => format!(
+            "the command that prints it failed ({how}): {last_line}{}",
+            beside(*advice)
+        ),
         KeyError::CommandNotStarted { source, .. } => {
             format!("the command that prints it could not be started: {source}")
         }
-        KeyError::CommandTimeout { seconds, .. } => format!(
-            "the command that prints it had not ended after {seconds} s and was stopped: it must not ask anything"
+        KeyError::CommandTimeout {
+            seconds, advice, ..
+        } => format!(
+            "the command that prints it had not ended after {seconds} s and was stopped: it must not ask anything{}",
+            beside(*advice)
         ),
         KeyError::File { path, source, .. } => {
             format!("the file {} cannot be read: {source}", path.display())
@@ -120,11 +130,10 @@ fn without_profile(error: &KeyError) -> String {
 }
 
 /// More than this is no key but a mistaken file.
-const MAX_FILE: u64 = 64 * 1024;
+const MAX_FILE: usize = 64 * 1024;
 
 fn read_key_file(path: &Path) -> io::Result<Secret> {
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+    let text = Zeroizing::new(read_text(path, MAX_FILE)?);
     Ok(Secret::new(text.trim()))
 }
 

@@ -212,6 +212,35 @@ fn keys_from_files_variables_and_the_store() {
 }
 
 #[test]
+fn what_is_no_file_of_a_key_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let read_and_write = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), fifo, read_and_write, 0).unwrap();
+    std::os::unix::fs::symlink("pipe", at("link")).unwrap();
+    fs::write(at("large"), "k".repeat(64 * 1024 + 1)).unwrap();
+    fs::write(at("binary"), b"\xff\n").unwrap();
+    let check = |path: &Path, expected: &str| {
+        let (keys, environment) = (store(folder.path()), environment());
+        let resolver = KeyResolver {
+            store: &keys,
+            environment: &environment,
+            caller: None,
+        };
+        let source = KeySource::File(path.to_owned());
+        let error = resolver.resolve(&alias("work"), &source).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, expected, "{}", path.display());
+    };
+    check(&at("pipe"), "it is not a file");
+    check(&at("link"), "it is not a file");
+    check(Path::new("/dev/zero"), "it is not a file");
+    check(&at("large"), "it has more than 64 KiB");
+    check(&at("binary"), "it is not UTF-8 text");
+}
+
+#[test]
 fn keys_from_commands() {
     let folder = tempfile::tempdir().unwrap();
     let check = |line: &str, expected: Result<&str, &[&str]>| {
@@ -234,6 +263,77 @@ fn keys_from_commands() {
         Err(&["exit code 127", "no-such-program-of-clown"]),
     );
     check(r"printf '\377\n'", Err(&["UTF-8"]));
+}
+
+/// As the programs that people keep passwords with answer, and what is told when they are locked.
+#[test]
+fn keys_from_password_managers() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = folder.path().join("bin");
+    fs::create_dir(&programs).unwrap();
+    let locked = folder.path().join("locked");
+    let install = |name: &str, arguments: &str, complaint: &str| {
+        let program = programs.join(name);
+        let script = format!(
+            "#!/bin/sh\n[ -e '{}' ] && {{ echo '{complaint}' >&2; exit 2; }}\n\
+             [ \"$*\" = '{arguments}' ] || {{ echo \"not asked for that: $*\" >&2; exit 1; }}\n\
+             printf '%s\\n' '{KEY}' 'login: me'\n",
+            locked.display()
+        );
+        // Copied by another process: what another test starts at this moment would inherit a file
+        // that is open for writing here, and such a program cannot be started.
+        let written = folder.path().join(name);
+        fs::write(&written, script).unwrap();
+        fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).unwrap();
+        let copied = Command::new("cp").args([&written, &program]).status();
+        assert!(copied.unwrap().success());
+    };
+    install(
+        "op",
+        "read op://work/anthropic/key",
+        "[ERROR] You are not currently signed in.",
+    );
+    let of_gpg = "gpg: public key decryption failed: Inappropriate ioctl for device";
+    install("pass", "show work", of_gpg);
+    install("gopass", "show -o work", of_gpg);
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    let environment: Environment = [("PATH", path)].into_iter().collect();
+    let resolve = |line: &str| {
+        let keys = store(folder.path());
+        let resolver = KeyResolver {
+            store: &keys,
+            environment: &environment,
+            caller: None,
+        };
+        resolver.resolve(&alias("work"), &KeySource::Command(line.to_owned()))
+    };
+    let check = |line: &str, parts: &[&str]| {
+        assert_eq!(resolve(line).unwrap().expose(), KEY, "{line}");
+        fs::write(&locked, "").unwrap();
+        let error = resolve(line).unwrap_err().to_string();
+        fs::remove_file(&locked).unwrap();
+        for part in parts {
+            assert!(error.contains(part), "{line}: {error}");
+        }
+        assert!(!error.contains(KEY), "{line}: {error}");
+    };
+    let at_a_terminal = ["Inappropriate ioctl", "run the command once in a terminal"];
+    check(
+        "op read op://work/anthropic/key",
+        &["not currently signed in", "OP_SERVICE_ACCOUNT_TOKEN"],
+    );
+    check("pass show work", &at_a_terminal);
+    check("gopass show -o work", &at_a_terminal);
+    let pass = programs.join("pass").display().to_string();
+    check(&format!("A=1 {pass} show work"), &at_a_terminal);
+
+    // What is not locked is not said to be.
+    fs::remove_file(programs.join("gopass")).unwrap();
+    let error = resolve("gopass show -o work").unwrap_err().to_string();
+    assert!(error.contains("exit code 127"), "{error}");
+    assert!(!error.contains("terminal"), "{error}");
+    let other = resolve("sh -c 'echo locked >&2; exit 1'").unwrap_err();
+    assert!(other.to_string().ends_with("locked"), "{other}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{LaunchError, Member, Wanted, plan};
+use super::{LaunchError, Member, Wanted, mask, plan};
 use crate::agents::{AgentManifest, McpFile, McpTemplate, McpValues};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -54,8 +54,13 @@ impl McpServer {
 
     /// What must not be shown.
     fn secrets(&self) -> impl Iterator<Item = &str> {
-        let (Self::Stdio { env: named, .. } | Self::Http { headers: named, .. }) = self;
-        named.values().map(String::as_str)
+        let (named, url) = match self {
+            Self::Stdio { env, .. } => (env, None),
+            Self::Http { url, headers } => (headers, Some(url)),
+        };
+        // One with a query can hold a token in it.
+        let url = url.filter(|url| mask::bare_address(url) != **url);
+        named.values().chain(url).map(String::as_str)
     }
 }
 

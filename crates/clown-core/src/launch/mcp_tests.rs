@@ -121,6 +121,29 @@ fn only_what_holds_a_secret_is_hidden() {
 }
 
 #[test]
+fn an_address_with_a_query_is_hidden() {
+    let check = |query: &str, secret: bool| {
+        let mut case = Case::new();
+        let server = McpServer::Http {
+            url: format!("http://127.0.0.1:1/mcp{query}"),
+            headers: BTreeMap::new(),
+        };
+        case.mcp_servers = BTreeMap::from([("a".to_owned(), server)]);
+        let plan = case.plan("claude", "self", |_| ()).unwrap();
+        let members = &plan.files["claude/.claude.json"].members;
+        let hidden = members
+            .iter()
+            .filter(|member| member.secret)
+            .map(|member| member.at.join(" "));
+        let expected: &[&str] = if secret { &["mcpServers a url"] } else { &[] };
+        assert_eq!(hidden.collect::<Vec<_>>(), expected, "{query}");
+    };
+    check("", false);
+    check("?verbose", true);
+    check("?token=s3cret", true);
+}
+
+#[test]
 fn an_agent_that_takes_no_servers_refuses_them() {
     let mut case = Case::new();
     case.mcp_servers = servers();

@@ -299,18 +299,18 @@ impl File<'_> {
 /// What a person has changed since is theirs and stays.
 fn take_out(document: &mut Document, old: &[Written], wanted: &[Member]) {
     for written in old {
-        let still_wanted = wanted.iter().any(|member| match &member.wanted {
-            Wanted::Value(_) => !written.element && member.at == written.at,
-            Wanted::Element(value) => {
-                written.element && member.at == written.at && *value == written.value
-            }
-        });
-        if still_wanted {
+        if wanted.iter().any(|member| written.is_of(member)) {
             continue;
         }
+        let Some(present) = document.get(&written.at) else {
+            continue;
+        };
         if written.element {
-            document.remove_element(&written.at, &written.value);
-        } else if document.get(&written.at).as_ref() == Some(&written.value) {
+            let elements = present.as_array().map(Vec::as_slice).unwrap_or_default();
+            if let Some(element) = elements.iter().find(|element| written.is(element)) {
+                document.remove_element(&written.at, element);
+            }
+        } else if written.is(&present) {
             match &written.before {
                 // It was read from there, so the way there is one of tables.
                 Some(before) => drop(document.set(&written.at, before)),
@@ -326,18 +326,8 @@ fn put_in(
     member: &Member,
     old: &[Written],
 ) -> Result<Option<Written>, WrongType> {
-    let (value, element) = match &member.wanted {
-        Wanted::Value(value) => (value, false),
-        Wanted::Element(value) => (value, true),
-    };
-    let mut written = Written {
-        at: member.at.clone(),
-        value: value.clone(),
-        element,
-        secret: member.secret,
-        before: None,
-    };
-    let recorded = old.iter().find(|old| old.is_same_place(&written));
+    let mut written = Written::of(member);
+    let recorded = old.iter().find(|old| old.is_of(member));
     let present = document.get(&member.at);
     let is_there = match (&member.wanted, &present) {
         (Wanted::Value(Value::Object(_)), Some(Value::Object(_))) => true,
@@ -352,7 +342,7 @@ fn put_in(
     match &member.wanted {
         Wanted::Value(value) => {
             written.before = match recorded {
-                Some(recorded) if present.as_ref() == Some(&recorded.value) => {
+                Some(recorded) if present.as_ref().is_some_and(|value| recorded.is(value)) => {
                     recorded.before.clone()
                 }
                 _ => present,

@@ -1,10 +1,13 @@
 //! What Clown has put into an agent's files, so that it can be taken out again when a profile
 //! changes, and what the person had there comes back.
 
+use super::{Member, Wanted};
 use crate::agents::FileKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +29,12 @@ pub struct FileRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Written {
     pub at: Vec<String>,
-    pub value: Value,
+    /// What it is; none for what is not to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<Value>,
+    /// In place of a value that is not to be shown, which is only ever compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     /// It is one element of the list at that place.
     #[serde(default)]
     pub element: bool,
@@ -91,12 +99,62 @@ impl Record {
 }
 
 impl Written {
-    /// Elements of one list are told apart by what they are, members by where they are.
-    pub fn is_same_place(&self, other: &Self) -> bool {
+    /// What `member` puts into a file.
+    pub fn of(member: &Member) -> Self {
+        let (value, element) = match &member.wanted {
+            Wanted::Value(value) => (value, false),
+            Wanted::Element(value) => (value, true),
+        };
+        Self {
+            at: member.at.clone(),
+            value: (!member.secret).then(|| value.clone()),
+            sha256: member.secret.then(|| digest(value)),
+            element,
+            secret: member.secret,
+            before: None,
+        }
+    }
+
+    /// Whether `value` is what was put there.
+    pub fn is(&self, value: &Value) -> bool {
+        match (&self.value, &self.sha256) {
+            (Some(known), _) => known == value,
+            (None, Some(known)) => *known == digest(value),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether `member` is this one, or what is to stand in its place. Elements of one list are
+    /// told apart by what they are, members by where they are.
+    pub fn is_of(&self, member: &Member) -> bool {
+        self.at == member.at
+            && match &member.wanted {
+                Wanted::Value(_) => !self.element,
+                Wanted::Element(value) => self.element && self.is(value),
+            }
+    }
+
+    fn is_same_place(&self, other: &Self) -> bool {
         self.at == other.at
             && self.element == other.element
-            && (!self.element || self.value == other.value)
+            && (!self.element || self.known_digest() == other.known_digest())
     }
+
+    fn known_digest(&self) -> Option<String> {
+        self.value.as_ref().map(digest).or(self.sha256.clone())
+    }
+}
+
+/// Of the value as JSON, its members by name: their order is nothing that counts.
+fn digest(value: &Value) -> String {
+    let mut value = value.clone();
+    value.sort_all_objects();
+    let mut text = String::new();
+    for byte in Sha256::digest(value.to_string()) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 impl From<FileKind> for Kind {

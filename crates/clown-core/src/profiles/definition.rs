@@ -1,6 +1,7 @@
 //! What a profile's file says.
 
 use super::mcp::McpDefinition;
+use crate::files::Readers;
 use crate::keys::KeySource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -71,6 +72,23 @@ pub const MEMBERS: [&str; 12] = [
 ];
 
 impl Definition {
+    /// Who may read a file that comes to say this in place of `before`: its owner alone, when
+    /// something is put in that may be a secret.
+    pub(super) fn readers(&self, before: Option<&Self>) -> Readers {
+        let adds_variable = self
+            .env
+            .iter()
+            .any(|(name, value)| before.and_then(|before| before.env.get(name)) != Some(value));
+        // Not in variables and headers alone: arguments and addresses hold tokens too.
+        let adds_server = self.mcp_servers.iter().any(|(name, server)| {
+            before.and_then(|before| before.mcp_servers.get(name)) != Some(server)
+        });
+        match adds_variable || adds_server {
+            true => Readers::Owner,
+            false => Readers::Kept,
+        }
+    }
+
     /// The names of the members in which `self` and `other` differ, in the order of [`MEMBERS`].
     pub fn changes(&self, other: &Self) -> Vec<String> {
         let differs = [

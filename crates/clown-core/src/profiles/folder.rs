@@ -3,11 +3,12 @@
 
 use super::change::MAX_FILE_BYTES;
 use crate::Alias;
+use crate::files::read_limited;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -118,7 +119,7 @@ impl Folder {
             Err(Errno::NOENT) => return self.absent_or_dangling(alias),
             Err(error) => return Observation::Unreadable(io::Error::from(error).to_string()),
         };
-        match read(handle) {
+        match read_limited(File::from(handle), MAX_FILE_BYTES) {
             Ok(bytes) => Observation::Content {
                 digest: Sha256::digest(&bytes).into(),
                 bytes,
@@ -139,21 +140,6 @@ impl Folder {
             Err(_) => Observation::Absent,
         }
     }
-}
-
-fn read(handle: OwnedFd) -> io::Result<Vec<u8>> {
-    let file = File::from(handle);
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(bytes)
 }
 
 impl Fingerprint {

@@ -1,6 +1,7 @@
 //! How a profile's file names servers of the Model Context Protocol.
 
 use crate::launch::McpServer;
+use crate::launch::mask::{self, MASK};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,18 +38,45 @@ impl McpDefinition {
         }
     }
 
-    /// `env` or `headers`, and what stands there.
-    pub(super) fn named_values_mut(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
-        match self {
+    /// Leaves out what may be a secret: values of its variables or headers, and of its address's
+    /// query. Tells the places.
+    pub(super) fn leave_secrets_out(&mut self) -> Vec<String> {
+        let mut left_out = Vec::new();
+        if let Self::Url { url, .. } = self {
+            let bare = mask::bare_address(url);
+            if bare != *url {
+                left_out.push("url (the values of its query)".to_owned());
+                *url = bare;
+            }
+        }
+        let (member, named) = match self {
             Self::Command { env, .. } => ("env", env),
             Self::Url { headers, .. } => ("headers", headers),
-        }
+        };
+        let names = std::mem::take(named).into_keys();
+        left_out.extend(names.map(|name| format!("{member}.{name}")));
+        left_out
     }
 
-    /// The values of its variables or headers, which may be secrets.
+    /// What may be a secret: the values of its variables or headers, and an address that has a
+    /// query.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let (Self::Command { env: named, .. } | Self::Url { headers: named, .. }) = self;
-        named.values().map(String::as_str)
+        let (named, url) = match self {
+            Self::Command { env, .. } => (env, None),
+            Self::Url { url, headers } => (headers, Some(url)),
+        };
+        let url = url.filter(|url| mask::bare_address(url) != **url);
+        named.values().chain(url).map(String::as_str)
+    }
+
+    /// Whether a value in it is what answers show in its place.
+    pub(super) fn is_masked(&self) -> bool {
+        match self {
+            Self::Command { env, .. } => env.values().any(|value| value == MASK),
+            Self::Url { url, headers } => {
+                url.contains(MASK) || headers.values().any(|value| value == MASK)
+            }
+        }
     }
 }
 

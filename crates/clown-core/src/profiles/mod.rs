@@ -7,6 +7,7 @@
 
 mod change;
 mod definition;
+mod deletion;
 mod document;
 mod error;
 mod folder;
@@ -19,6 +20,7 @@ mod rows;
 mod stored_keys;
 mod text;
 mod watch;
+mod writing;
 
 pub use definition::{Definition, MEMBERS, OWN_LOGIN};
 pub use error::{Fault, ProfileError};

@@ -196,7 +196,7 @@ fn check_form(name: &str, value: Option<&Value>) -> Result<(), ProfileError> {
                 };
                 let server = serde_json::from_value::<McpDefinition>(server.clone())
                     .map_err(|error| invalid(error.to_string()))?;
-                if server.secrets().any(|value| value == MASK) {
+                if server.is_masked() {
                     return Err(invalid(format!(
                         "{MASK} is what answers show in place of a value: leave the member out of the patch to keep it"
                     )));
@@ -302,6 +302,10 @@ mod tests {
         );
         check(
             json!({"agent_id": "x", "mcp_servers": {"a": {"command": "x", "env": {"A": MASK}}}}),
+            "in place of a value",
+        );
+        check(
+            json!({"agent_id": "x", "mcp_servers": {"a": {"url": format!("http://b?t={MASK}")}}}),
             "in place of a value",
         );
         check(

@@ -11,6 +11,7 @@ use crate::store::{StoreError, Tx};
 use clown_events::{ProfileCreated, ProfileDeleted, ProfileUpdated};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::time::Duration;
 
 /// How long a file must be still before a change of it counts: an editor that truncates and
@@ -91,7 +92,10 @@ impl Profiles {
     pub(super) fn open_folder(&self) -> Result<Folder, ProfileError> {
         let opened = match Folder::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.knows_none()? => {
-                std::fs::create_dir_all(&self.path).and_then(|()| Folder::open(&self.path))
+                let mut builder = std::fs::DirBuilder::new();
+                // What agents are given can be secret, so nobody else enters a folder made here.
+                let made = builder.recursive(true).mode(0o700).create(&self.path);
+                made.and_then(|()| Folder::open(&self.path))
             }
             opened => opened,
         };

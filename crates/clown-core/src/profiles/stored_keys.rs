@@ -177,4 +177,63 @@ impl Profiles {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Puts back the key that a change has replaced, or takes away the one that it has made.
+    pub(super) fn put_back_key(
+        &self,
+        alias: &Alias,
+        (replaced, label): (Option<Secret>, KeyLabel),
+    ) {
+        let restored = match replaced {
+            Some(secret) => self.keys.set_labelled(alias, &secret, &label).map(drop),
+            None => self.keys.delete(alias).map(drop),
+        };
+        if let Err(problem) = restored {
+            tracing::error!(profile = %alias, "the old key could not be put back: {problem}");
+        }
+    }
+
+    pub(super) fn doubt_keys(&self, names: Vec<Alias>) -> Result<(), StoreError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .commit(move |tx| names.iter().try_for_each(|name| rows::doubt_key(tx, name)))
+    }
+
+    /// Deletes those of the noted keys that no profile refers to any more. The caller holds the
+    /// lock of `own`. What fails is tried again at the next start.
+    pub(super) fn settle_keys(&self, names: &[Alias], own: Option<&Alias>) {
+        for name in names {
+            let foreign = own != Some(name);
+            let guard = foreign.then(|| self.locks.try_lock(name));
+            // Whoever has the profile of that name may be about to need the key.
+            if matches!(guard, Some(None)) {
+                continue;
+            }
+            if let Err(problem) = self.settle_key(name) {
+                tracing::warn!("the stored key {name} may be one that nobody needs: {problem}");
+            }
+        }
+    }
+
+    fn settle_key(&self, name: &Alias) -> Result<(), ProfileError> {
+        let _references = self.lock_references();
+        let needed = !self.users_of(name)?.is_empty();
+        if !needed && !self.keys.label(name)?.kept {
+            self.keys.delete(name)?;
+        }
+        let name = name.clone();
+        self.store
+            .commit(move |tx| rows::settle_key(tx, &name))
+            .map_err(ProfileError::Store)
+    }
+}
+
+/// The name of the stored key that a source refers to.
+pub(super) fn stored_key(source: Option<&KeySource>) -> Option<&Alias> {
+    match source {
+        Some(KeySource::Store(name)) => Some(name),
+        _ => None,
+    }
 }

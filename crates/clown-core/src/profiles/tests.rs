@@ -1,3 +1,5 @@
+mod secrecy;
+
 use super::*;
 use crate::Seq;
 use crate::bus::Read;

@@ -5,12 +5,12 @@ use super::definition::{Definition, OWN_LOGIN};
 use super::document::{self, Malformed};
 use super::error::{Fault, ProfileError};
 use super::folder::{Folder, Observation};
+use super::stored_keys::stored_key;
 use super::{Profile, Profiles, patch};
+use crate::Alias;
 use crate::keys::{KeyError, KeySource, Secret};
 use crate::launch::mask;
-use crate::{Alias, files};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// Profiles to be carried elsewhere.
@@ -179,76 +179,34 @@ impl Profiles {
         self.rules.check(&definition)?;
         self.check_key(&definition)?;
         let published = self.published(alias)?;
-        let old_key = published.and_then(|published| published.definition.key);
-        let store = |source: Option<&KeySource>| match source {
-            Some(KeySource::Store(name)) => Some(name.clone()),
-            _ => None,
-        };
+        let known = published.map(|published| published.definition);
+        let old_key = known.as_ref().and_then(|known| known.key.clone());
         let references = self.lock_references();
-        if let Some(name) = store(definition.key.as_ref())
+        if let Some(name) = stored_key(definition.key.as_ref())
             && old_key != definition.key
-            && self.keys.status(&name)?.is_none()
+            && self.keys.status(name)?.is_none()
         {
-            let error = KeyError::NotFound(name);
+            let error = KeyError::NotFound(name.clone());
             return Err(ProfileError::invalid("key", error.to_string()));
         }
-        let doubtful: Vec<Alias> = store(old_key.as_ref())
+        let doubtful: Vec<Alias> = stored_key(old_key.as_ref())
             .filter(|_| old_key != definition.key)
             .into_iter()
+            .cloned()
             .collect();
         self.doubt_keys(doubtful.clone())?;
-        let committed = self.write_text(folder, alias, before, text, &definition)?;
+        let committed =
+            self.write_file(folder, alias, before, text, (&definition, known.as_ref()))?;
         if committed.is_some()
             && definition.provider_id != OWN_LOGIN
-            && let Some(name) = store(definition.key.as_ref())
+            && let Some(name) = stored_key(definition.key.as_ref())
         {
-            self.keys.bind(&name, &definition.provider_id)?;
+            self.keys.bind(name, &definition.provider_id)?;
         }
         drop(references);
         self.settle_keys(&doubtful, Some(alias));
         self.lock_seen().remove(alias);
         Ok(committed.map(|published| self.with_fault(&*self.rules, published)))
-    }
-
-    fn write_text(
-        &self,
-        folder: &Folder,
-        alias: &Alias,
-        before: Option<&[u8]>,
-        text: &[u8],
-        definition: &Definition,
-    ) -> Result<Option<super::Published>, ProfileError> {
-        if !folder.is_in_place() {
-            return Err(ProfileError::FolderMissing {
-                path: self.path.clone(),
-                reason: "it was moved away".to_owned(),
-            });
-        }
-        let file = self.file(alias);
-        let replaced = files::replace(&file, before, text, 0o644).map_err(|source| {
-            let path = file.clone();
-            ProfileError::File {
-                action: "write",
-                path,
-                source,
-            }
-        })?;
-        let Some(replaced) = replaced else {
-            return Ok(None);
-        };
-        let digest = Sha256::digest(text).into();
-        match self.commit_definition(alias, definition.clone(), digest) {
-            Ok(published) => {
-                self.lock_faults().profiles.remove(alias);
-                Ok(Some(published))
-            }
-            Err(error) => {
-                if let Err(problem) = replaced.take_back() {
-                    tracing::error!(profile = %alias, "the old file could not be put back: {problem}");
-                }
-                Err(error.into())
-            }
-        }
     }
 }
 
@@ -290,10 +248,8 @@ fn leave_secrets_out(alias: &Alias, definition: &mut Definition) -> Vec<String> 
         stays
     });
     for (server, server_definition) in &mut definition.mcp_servers {
-        let (member, values) = server_definition.named_values_mut();
-        for name in std::mem::take(values).into_keys() {
-            left_out.push(format!("{alias}: mcp_servers.{server}.{member}.{name}"));
-        }
+        let places = server_definition.leave_secrets_out().into_iter();
+        left_out.extend(places.map(|place| format!("{alias}: mcp_servers.{server}.{place}")));
     }
     left_out
 }

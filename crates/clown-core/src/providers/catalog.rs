@@ -1,10 +1,9 @@
+use crate::files::read_text;
 use crate::place::line_and_column;
 use crate::registry::{Kind, Layer, LayerFile};
-use rustix::fs::{Mode, OFlags};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -174,28 +173,13 @@ fn manifest_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
-    let content = read_text(path)
+    let content = read_text(path, MAX_BYTES)
         .map_err(|error| Problem::of(path, format!("cannot read the file: {error}")))?;
     parse(path, &content)
 }
 
 /// No manifest is as large.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// A pipe or a device, or a link to one, must hold nobody up.
-fn read_text(path: &Path) -> io::Result<String> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut text = String::new();
-    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other("it has more than 1 MiB"));
-    }
-    Ok(text)
-}
+const MAX_BYTES: usize = 1 << 20;
 
 /// A manifest of a registry, which may do less than a person's own.
 pub(crate) fn parse_foreign<M: Manifest>(file: &LayerFile) -> Result<M, Problem> {

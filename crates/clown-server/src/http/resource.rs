@@ -10,7 +10,7 @@ use clown_api::{
 };
 use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
-use clown_core::launch::mask::MASK;
+use clown_core::launch::mask::{self, MASK};
 use clown_core::profiles::McpDefinition;
 use clown_core::providers::ProviderManifest;
 use clown_core::registry::{Kind, RegistryStatus, SignatureStatus};
@@ -59,7 +59,7 @@ pub(super) fn profile(core: &Core, profile: profiles::Profile) -> Profile {
     }
 }
 
-/// Its variables and headers may be secrets, and answers are read by many.
+/// Its variables, its headers and its query may hold secrets, and answers are read by many.
 fn mcp_server(server: McpDefinition) -> McpServer {
     let masked = |named: BTreeMap<String, String>| {
         named
@@ -75,7 +75,7 @@ fn mcp_server(server: McpDefinition) -> McpServer {
             ..McpServer::default()
         },
         McpDefinition::Url { url, headers } => McpServer {
-            url: Some(url),
+            url: Some(mask::address(&url)),
             headers: masked(headers),
             ..McpServer::default()
         },

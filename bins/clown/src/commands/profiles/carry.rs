@@ -1,9 +1,11 @@
 //! `clone`, `export` and `import`.
 
+use super::programs;
 use crate::context::Context;
 use crate::failure::{CONFLICT, Failure, USAGE};
 use crate::output::note;
 use crate::passphrase::{self, PassphraseArgs};
+use crate::secrets;
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -93,6 +95,16 @@ pub(super) async fn export(
             "clown: left out, as it may be a secret: {place}"
         ));
     }
+    if !args.with_key {
+        for members in &export.profiles {
+            for place in secrets::places_in(members) {
+                let alias = alias_of(members);
+                note(format_args!(
+                    "clown: still in it, and looks like a secret: {alias}: {place}"
+                ));
+            }
+        }
+    }
     let mut text = serde_json::to_string_pretty(&export)?;
     text.push('\n');
     if args.with_key {
@@ -133,7 +145,7 @@ pub(super) async fn import(
         text
     };
     let export = parse(&text, args.rename.as_deref())?;
-    let wanted = wanted(client, export, args.on_conflict).await?;
+    let wanted = wanted(client, export, args.on_conflict, args.rename.is_some()).await?;
     for key in &wanted.keys {
         let request = SetKey {
             provider_id: key.provider_id.clone(),
@@ -155,7 +167,7 @@ pub(super) async fn import(
             super::say_created(context.output, &profile)?;
         }
         // What somebody else's profile starts is to be read before it is run.
-        for line in programs(&members) {
+        for line in programs::started_by(&members) {
             let line = crate::table::printable(&line);
             note(format_args!("clown: a run of {alias} will start: {line}"));
         }
@@ -226,6 +238,7 @@ async fn wanted(
     client: &Client,
     export: Export,
     on_conflict: OnConflict,
+    is_renamed: bool,
 ) -> anyhow::Result<Wanted> {
     let profiles = client.profiles().await?.into_iter();
     let present: Vec<String> = profiles.map(|profile| profile.alias).collect();
@@ -245,9 +258,9 @@ async fn wanted(
         .collect();
     if on_conflict == OnConflict::Fail && !conflicts.is_empty() {
         let text = format!(
-            "nothing was imported, since there is already {}: use --on-conflict skip or replace, \
-             or --as",
-            conflicts.join(", ")
+            "nothing was imported, since there is already {}: use --on-conflict skip or replace{}",
+            conflicts.join(", "),
+            other_name(&conflicts, export.profiles.len(), is_renamed)
         );
         return Err(Failure::new(CONFLICT, text).into());
     }
@@ -287,42 +300,14 @@ async fn wanted(
     Ok(wanted)
 }
 
-/// What a profile makes its agent or Clown start.
-fn programs(members: &Map<String, Value>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let key = members.get("key");
-    if let Some(line) = key.and_then(|key| key.get("command")?.as_str()) {
-        lines.push(format!("{line} (for its key)"));
-    }
-    let servers = members.get("mcp_servers").and_then(Value::as_object);
-    for (name, server) in servers.into_iter().flatten() {
-        if let Some(command) = server["command"].as_str() {
-            let args = server["args"].as_array().map(Vec::as_slice);
-            let args = args.unwrap_or_default().iter().filter_map(Value::as_str);
-            let words: Vec<&str> = std::iter::once(command).chain(args).collect();
-            lines.push(format!("{} (MCP server {name})", words.join(" ")));
-        }
-    }
-    if let Some(hooks) = members.get("hooks_config") {
-        commands_below(hooks, &mut lines);
-    }
-    lines
-}
-
-fn commands_below(value: &Value, lines: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value.as_str() {
-                    Some(command) if name == "command" || name == "bash" => {
-                        lines.push(format!("{command} (hook)"));
-                    }
-                    _ => commands_below(value, lines),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| commands_below(item, lines)),
-        _ => {}
+/// Advice to import under another name, where that helps: `--as` names one profile, and no key.
+fn other_name(conflicts: &[String], profiles: usize, is_renamed: bool) -> &'static str {
+    match conflicts {
+        [only] if profiles == 1 && only.starts_with("profile ") => match is_renamed {
+            true => ", or another name for --as",
+            false => ", or --as another name",
+        },
+        _ => "",
     }
 }
 
@@ -354,19 +339,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_profile_would_start() {
-        let members = json!({
-            "key": {"command": "pass show x"},
-            "mcp_servers": {"m": {"command": "npx", "args": ["-y", "s"]}, "u": {"url": "http://u"}},
-            "hooks_config": {"Stop": [{"hooks": [{"type": "command", "command": "done"}]}]},
-        });
-        assert_eq!(
-            programs(members.as_object().unwrap()),
-            [
-                "pass show x (for its key)",
-                "npx -y s (MCP server m)",
-                "done (hook)"
-            ]
-        );
+    fn another_name_is_advised_where_it_helps() {
+        let check = |conflicts: &[&str], profiles: usize, is_renamed: bool, expected: &str| {
+            let conflicts: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+            let advice = other_name(&conflicts, profiles, is_renamed);
+            assert_eq!(advice, expected, "{conflicts:?} {profiles} {is_renamed}");
+        };
+        check(&["profile a"], 1, false, ", or --as another name");
+        check(&["profile a"], 1, true, ", or another name for --as");
+        check(&["profile a"], 2, false, "");
+        check(&["key a"], 1, false, "");
+        check(&["profile a", "key a"], 1, true, "");
     }
 }

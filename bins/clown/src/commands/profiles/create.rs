@@ -4,7 +4,7 @@ use crate::key_args::{self, KeyArgs};
 use crate::output::Output;
 use crate::table::Table;
 use anyhow::Context as _;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use clown_api::{CreateProfile, List, Profile};
 use clown_client::Client;
 use serde_json::{Map, Value};
@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 
 /// A new profile.
 #[derive(Debug, Args)]
+#[command(group(
+    ArgGroup::new("begins_with").args(["agent", "template"]).required(true).multiple(true)
+))]
 pub(crate) struct CreateArgs {
     /// The profile's name
     #[arg(value_parser = crate::cli::alias)]
     alias: String,
     /// The agent that it runs, such as claude
-    #[arg(long, value_name = "ID", required_unless_present = "template")]
+    #[arg(long, value_name = "ID")]
     agent: Option<String>,
     /// Begin with the members of a template; `clown profiles templates` lists those
     #[arg(long, value_name = "ID")]

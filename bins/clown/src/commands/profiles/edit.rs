@@ -1,5 +1,5 @@
 use crate::context::Context;
-use crate::failure::{CONFLICT, FAILED, Failure, NOT_FOUND, USAGE};
+use crate::failure::{CONFLICT, FAILED, Failure, NOT_FOUND};
 use crate::output::note;
 use crate::prompt;
 use crate::whole_file::write_whole;
@@ -100,5 +100,5 @@ async fn open_editor(path: &Path) -> anyhow::Result<()> {
         "the editor {} failed ({status}); set VISUAL or EDITOR to one that works",
         editor.display()
     );
-    Err(Failure::new(USAGE, text).into())
+    Err(Failure::new(FAILED, text).into())
 }

@@ -2,6 +2,7 @@ mod carry;
 mod create;
 mod edit;
 mod env;
+mod programs;
 mod set;
 mod show;
 

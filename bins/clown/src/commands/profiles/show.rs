@@ -4,6 +4,7 @@ use crate::event::words;
 use crate::key_args;
 use crate::local_time::LocalZone;
 use crate::output::Output;
+use crate::secrets::is_secret_name;
 use crate::table::{Table, printable};
 use anstyle::Effects;
 use clown_api::{List, McpServer, Profile, ProfileFault, Provider};
@@ -144,14 +145,7 @@ pub(super) fn fault(fault: &ProfileFault) -> String {
 
 /// Values of variables that are named like secrets are not shown.
 fn shown_value(name: &str, value: &str) -> String {
-    const SECRET_WORDS: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
-
-    let name = name.to_ascii_uppercase();
-    let is_secret = SECRET_WORDS.iter().any(|word| {
-        // A limit on tokens is no secret.
-        name.split('_').any(|part| part == *word)
-    });
-    if is_secret {
+    if is_secret_name(name) {
         "********".to_owned()
     } else {
         value.to_owned()
@@ -183,6 +177,7 @@ mod tests {
         check("ANTHROPIC_API_KEY", true);
         check("github_token", true);
         check("DB_PASSWORD", true);
+        check("CUSTOM-AUTHORIZATION", true);
         check("MAX_THINKING_TOKENS", false);
         check("KEYBOARD", false);
         check("API_TIMEOUT_MS", false);
