@@ -431,7 +431,8 @@ mod tests {
             if let Some(before) = before {
                 fs::write(&path, before).unwrap();
             }
-            let replaced = replace(&path, before.map(str::as_bytes), b"new", Readers::Kept).unwrap();
+            let replaced =
+                replace(&path, before.map(str::as_bytes), b"new", Readers::Kept).unwrap();
             match meanwhile {
                 None => fs::remove_file(&path).unwrap(),
                 Some(text) => fs::write(&path, text).unwrap(),
