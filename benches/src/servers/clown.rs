@@ -36,6 +36,7 @@ pub(super) fn serve(state_dir: PathBuf, power: bool, batch: u64) -> anyhow::Resu
         fetch: Arc::new(clown_core::fetch::Offline),
         registry: clown_core::registry::RegistrySettings::default(),
         usage_sources: Vec::new(),
+        usage_timezone: None,
     })?);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = ServerSettings::new(listen);

@@ -1,6 +1,6 @@
 use crate::commands::{
     agents, completions, daemon, demo, events, hooks, init, keys, mcp, profiles, providers,
-    registry, run, shims, watch,
+    registry, run, shims, usage, watch,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -79,6 +79,10 @@ pub(crate) enum Command {
     /// List, show and check providers of models
     #[command(subcommand, visible_alias = "provider")]
     Providers(providers::ProvidersCommand),
+    /// Tell what agents have used: tokens, and what they cost
+    Usage(usage::UsageArgs),
+    /// Print one line on what is used now, for status lines and prompts
+    Statusline(usage::statusline::StatuslineArgs),
     /// Sync, pin, inspect and build the registry of agents and providers
     #[command(subcommand)]
     Registry(registry::RegistryCommand),

@@ -167,7 +167,9 @@ impl Config {
         }
         positive("registry.timeout_secs", self.registry.timeout_secs, 3_600)?;
         self.registry.settings()?;
-        not_empty("usage.timezone", self.usage.timezone.as_deref())?;
+        if let Some(zone) = &self.usage.timezone {
+            clown_core::usage::Zone::named(zone).context("usage.timezone")?;
+        }
         match self.prices.iter().find(|(_, prices)| prices.is_empty()) {
             Some((model, _)) => bail!("prices.{model} holds no price"),
             None => Ok(()),

@@ -57,6 +57,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         fetch: Arc::new(Fetcher::new(settings.network)),
         registry: settings.registry,
         usage_sources: settings.usage_sources,
+        usage_timezone: settings.usage_timezone,
     })?;
     let core = Arc::new(core);
     let server = runtime

@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) network: FetcherSettings,
     pub(crate) registry: RegistrySettings,
     pub(crate) usage_sources: Vec<String>,
+    pub(crate) usage_timezone: Option<String>,
     /// Whether the registry is synced without being asked to.
     pub(crate) syncs: bool,
 }
@@ -122,6 +123,7 @@ impl Settings {
             },
             registry: config.registry.settings()?,
             usage_sources: config.usage.sources,
+            usage_timezone: config.usage.timezone,
             syncs: config.registry.sync != Some(RegistrySync::Never),
             config_dir,
             state_dir,

@@ -51,7 +51,10 @@ pub use registry::{
 pub use run::{ExitedRun, PrepareRun, PreparedRun, Run, RunState, StartedRun};
 pub use state::State;
 pub use template::Template;
-pub use usage::{ProfileUsage, UsageTotals};
+pub use usage::{
+    ImportUsage, ImportedUsage, ModelUsage, ProfileUsage, SetBudget, UsageAmount, UsageBlock,
+    UsageBudget, UsageImporting, UsageNow, UsageReport, UsageRow, UsageSession, UsageTotals,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -43,6 +43,22 @@ pub const KEYS: &str = "/api/v1/keys";
 /// All runs that are known.
 pub const RUNS: &str = "/api/v1/runs";
 
+/// What was used.
+pub const USAGE: &str = "/api/v1/usage";
+/// What was used, for other programs.
+pub const USAGE_EXPORT: &str = "/api/v1/usage/export";
+/// What is used at this moment.
+pub const USAGE_NOW: &str = "/api/v1/usage/now";
+/// Counts what agents have used without a profile.
+pub const USAGE_IMPORT: &str = "/api/v1/usage/import";
+/// All budgets.
+pub const USAGE_BUDGETS: &str = "/api/v1/usage/budgets";
+
+/// The budget of a profile for a `day`, a `week` or a `month`.
+pub fn usage_budget(profile: &str, period: &str) -> String {
+    format!("{USAGE_BUDGETS}/{profile}/{period}")
+}
+
 /// One profile. An alias needs no escaping: it holds none but letters, digits, `.`, `_` and `-`.
 pub fn profile(alias: &str) -> String {
     format!("{PROFILES}/{alias}")

@@ -492,18 +492,21 @@ impl Client {
             .map(drop)
     }
 
-    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Vec<T>, ClientError> {
         self.get::<List<T>>(path.to_owned())
             .await
             .map(|list| list.items)
     }
 
-    async fn get<T: DeserializeOwned>(&self, target: String) -> Result<T, ClientError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, target: String) -> Result<T, ClientError> {
         self.exchange(Method::GET, target, None, Trust::Ordinary)
             .await
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: String,
         body: &impl Serialize,
@@ -526,7 +529,7 @@ impl Client {
     }
 
     /// Sends one request and gives back the body of a 2xx answer.
-    async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         target: String,

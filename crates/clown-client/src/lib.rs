@@ -15,6 +15,7 @@ mod request;
 mod since;
 mod stream;
 mod token;
+mod usage;
 
 pub use client::Client;
 pub use discovery::{DaemonAddress, Discovery, DiscoveryError};
@@ -26,3 +27,4 @@ pub use stream::{
     DisconnectReason, EventStream, Gap, Received, StreamItem, StreamOptions, Unreadable,
 };
 pub use token::{Token, TokenError};
+pub use usage::UsageQuery;

@@ -44,6 +44,8 @@ pub struct CoreSettings {
     pub registry: RegistrySettings,
     /// Agents whose usage without a profile is counted.
     pub usage_sources: Vec<String>,
+    /// Whose days are meant where nobody says; the machine's own if none.
+    pub usage_timezone: Option<String>,
 }
 
 /// The daemon's domain.
@@ -230,6 +232,7 @@ impl Core {
                 homes: settings.state_dir.join("homes"),
                 environment: environment.clone(),
                 sources: settings.usage_sources,
+                timezone: settings.usage_timezone,
             },
         ));
         Ok(Self {

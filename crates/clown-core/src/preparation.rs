@@ -281,6 +281,7 @@ mod tests {
             fetch: Arc::new(crate::fetch::Offline),
             registry: RegistrySettings::default(),
             usage_sources: Vec::new(),
+            usage_timezone: None,
         });
         core.unwrap()
     }

@@ -15,6 +15,7 @@ pub(crate) mod registry;
 pub(crate) mod run;
 mod shell;
 pub(crate) mod shims;
+pub(crate) mod usage;
 pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
@@ -41,6 +42,8 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Mcp(command) => mcp::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => return providers::dispatch(&context()?, command).await,
+        Command::Usage(args) => usage::dispatch(&context()?, args).await,
+        Command::Statusline(args) => usage::statusline::statusline(&context()?, args).await,
         Command::Registry(command) => registry::dispatch(&context()?, command).await,
         Command::Daemon(command) => daemon::dispatch(&context()?, command).await,
         Command::Completions(args) => completions::completions(Output::new(global.json), &args),

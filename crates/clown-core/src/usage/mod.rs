@@ -18,6 +18,7 @@ mod report;
 mod rows;
 mod scan;
 mod sources;
+mod span;
 mod zone;
 
 pub use budget::{Budget, Period};
@@ -26,7 +27,8 @@ pub use now::{Block, Now, NowQuestion};
 pub use record::Counts;
 pub use report::{GroupBy, Question, Report, Row, SessionOf, Used};
 pub use rows::list_in;
-pub use zone::{Day, UnknownZone, Zone};
+pub use span::{Span, SpanError, span};
+pub use zone::{UnknownZone, Zone};
 
 use crate::Alias;
 use crate::agents::AgentManifest;
@@ -53,6 +55,8 @@ pub struct UsageSettings {
     pub environment: Environment,
     /// Agents whose own folders are counted, beside those that were imported.
     pub sources: Vec<String>,
+    /// Whose days are meant where nobody says; the machine's own if none.
+    pub timezone: Option<String>,
 }
 
 /// The count of usage.
@@ -245,6 +249,12 @@ impl Usage {
             *cube = Some(all);
         }
         Ok(applied.new)
+    }
+
+    /// The time zone of this name; without one, that of the settings.
+    pub fn zone(&self, name: Option<&str>) -> Result<Zone, UnknownZone> {
+        let name = name.or(self.settings.timezone.as_deref());
+        Zone::named(name.unwrap_or("local"))
     }
 
     /// Answers a question.

@@ -80,13 +80,13 @@ impl Zone {
 
 /// A day of the calendar: its number since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(pub(super) i64);
+pub(super) struct Day(pub(super) i64);
 
 const EPOCH: i64 = 2_440_588;
 
 impl Day {
     /// From `2026-03-01`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() || (year.len(), month.len(), day.len()) != (4, 2, 2) {

@@ -8,6 +8,7 @@ use clown_core::profiles::ProfileError;
 use clown_core::registry::{IndexError, InvalidChannel, RegistryError};
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
+use clown_core::usage::{SpanError, UnknownZone, UsageError};
 use clown_core::{CheckError, InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
@@ -70,6 +71,30 @@ impl From<Arc<RegistryError>> for Refusal {
     fn from(error: Arc<RegistryError>) -> Self {
         let (status, code) = registry(&error);
         refuse(status, code, &*error)
+    }
+}
+
+impl From<UsageError> for Refusal {
+    fn from(error: UsageError) -> Self {
+        let (status, code) = match &error {
+            UsageError::NoSource { .. } => (NOT_FOUND, "usage_source_not_found"),
+            UsageError::NoFolder { .. } => (NOT_FOUND, "usage_folder_not_found"),
+            UsageError::Store(error) => store(error),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
+impl From<UnknownZone> for Refusal {
+    fn from(error: UnknownZone) -> Self {
+        refuse(StatusCode::BAD_REQUEST, "invalid_parameter", &error)
+    }
+}
+
+impl From<SpanError> for Refusal {
+    fn from(error: SpanError) -> Self {
+        refuse(StatusCode::BAD_REQUEST, "invalid_parameter", &error)
     }
 }
 

@@ -16,6 +16,7 @@ mod resource;
 mod router;
 mod runs;
 mod templates;
+mod usage;
 
 pub(crate) use daemon::Identity;
 pub(crate) use query::Query;

@@ -2,7 +2,7 @@ use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
     Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, profiles,
-    providers, registry, runs, templates,
+    providers, registry, runs, templates, usage,
 };
 use crate::access::Access;
 use crate::activity::Activity;
@@ -162,6 +162,20 @@ impl Api {
             (&Method::POST, ["api", "v1", "providers", id, "check"]) => {
                 providers::check(core, id, request, limits).await
             }
+            (&Method::GET, ["api", "v1", "usage"]) => usage::report(core, query).await,
+            (&Method::GET, ["api", "v1", "usage", "export"]) => usage::export(core, query).await,
+            (&Method::GET, ["api", "v1", "usage", "now"]) => usage::now(core, query).await,
+            (&Method::GET, ["api", "v1", "usage", "import"]) => usage::importing(core).await,
+            (&Method::POST, ["api", "v1", "usage", "import"]) => {
+                usage::import(core, request, limits).await
+            }
+            (&Method::GET, ["api", "v1", "usage", "budgets"]) => usage::budgets(core, query).await,
+            (&Method::PUT, ["api", "v1", "usage", "budgets", alias, period]) => {
+                usage::set_budget(core, alias, period, request, limits).await
+            }
+            (&Method::DELETE, ["api", "v1", "usage", "budgets", alias, period]) => {
+                usage::delete_budget(core, alias, period).await
+            }
             (&Method::GET, ["api", "v1", "registry"]) => registry::get(core).await,
             (&Method::POST, ["api", "v1", "registry", "sync"]) => {
                 registry::sync(core, request, limits).await
@@ -223,7 +237,13 @@ fn methods(segments: &[&str]) -> &'static [Method] {
             Method::PUT,
             Method::DELETE,
         ],
-        ["api", "v1", "registry", "pin"] => &[Method::PUT, Method::DELETE],
+        ["api", "v1", "usage", "import"] => &[Method::GET, Method::POST],
+        ["api", "v1", "usage"] | ["api", "v1", "usage", "export" | "now" | "budgets"] => {
+            &[Method::GET]
+        }
+        ["api", "v1", "registry", "pin"] | ["api", "v1", "usage", "budgets", _, _] => {
+            &[Method::PUT, Method::DELETE]
+        }
         ["api", "v1", "daemon", "shutdown"]
         | ["api", "v1", "registry", "sync"]
         | ["api", "v1", "providers", _, "check"]
@@ -243,7 +263,10 @@ fn methods(segments: &[&str]) -> &'static [Method] {
 fn takes_no_parameters(segments: &[&str]) -> bool {
     !matches!(
         segments,
-        ["ws"] | ["api", "v1", "events"] | ["api", "v1", "profiles" | "keys", _]
+        ["ws"]
+            | ["api", "v1", "events" | "usage"]
+            | ["api", "v1", "usage", "export" | "now" | "budgets"]
+            | ["api", "v1", "profiles" | "keys", _]
     )
 }
 

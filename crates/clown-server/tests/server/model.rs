@@ -5,9 +5,10 @@ use super::client::{Client, get};
 use super::support::TestServer;
 use clown_core::proxies::{Instance, Observed};
 use clown_core::{Alias, Core};
-use clown_events::{Cost, Tokens, Usd};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -97,8 +98,27 @@ impl Choice {
     }
 }
 
+/// As Claude Code writes down an answer.
+fn use_tokens(homes: &Path, alias: &Alias, choice: &mut Choice, seed: u64) {
+    let folder = homes.join(format!("{alias}/claude/projects/p"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let model = ["claude-sonnet-4-5", "of-no-known-price"][choice.below(2) as usize];
+    let line = serde_json::json!({
+        "type": "assistant", "sessionId": "s", "cwd": "/p", "timestamp": "2026-03-01T10:00:00Z",
+        "message": {"id": format!("msg_01{:020}", choice.below(1 << 60)), "model": model,
+            "usage": {"input_tokens": choice.below(500), "output_tokens": choice.below(50) + 1,
+                "cache_read_input_tokens": choice.below(3) * 1_000}},
+    });
+    let mut file = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(folder.join(format!("{seed}.jsonl")))
+        .unwrap();
+    file.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
 /// Starts, adopts, kills and replaces instances, and uses tokens, at random.
-fn write(core: &Core, stop: &AtomicBool, seed: u64) {
+fn write(core: &Core, homes: &Path, stop: &AtomicBool, seed: u64) {
     let mut choice = Choice(seed * 0x9e37_79b9 + 1);
     while !stop.load(Ordering::Relaxed) {
         let alias: Alias = format!("p{}", choice.below(4)).parse().unwrap();
@@ -110,11 +130,8 @@ fn write(core: &Core, stop: &AtomicBool, seed: u64) {
             2 => Observed::Gone(i32::try_from(choice.below(256)).unwrap()),
             3 => Observed::Failed("all upstreams fail".to_owned()),
             _ => {
-                let tokens = Tokens::new(choice.below(500), choice.below(50))
-                    .with_cache_read_input_tokens(choice.below(3) * 1_000);
-                let cost = Cost::new(Usd::from_nanos(choice.below(9_000_000) as i64))
-                    .with_unpriced(choice.below(40) == 0);
-                core.usage.add(&alias, tokens, cost).unwrap();
+                use_tokens(homes, &alias, &mut choice, seed);
+                core.usage.look().unwrap();
                 continue;
             }
         };
@@ -126,10 +143,11 @@ fn write(core: &Core, stop: &AtomicBool, seed: u64) {
 fn a_snapshot_and_what_follows_it_rebuild_proxies_and_sums_under_concurrent_writes() {
     let server = TestServer::start();
     let stop = AtomicBool::new(false);
+    let homes = server.folder.path().join("state/homes");
     thread::scope(|scope| {
-        let (core, stop) = (&server.core, &stop);
+        let (core, homes, stop) = (&server.core, &*homes, &stop);
         for seed in 1..=3 {
-            scope.spawn(move || write(core, stop, seed));
+            scope.spawn(move || write(core, homes, stop, seed));
         }
         for _ in 0..12 {
             follow(&server);

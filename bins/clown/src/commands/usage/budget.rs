@@ -1,0 +1,159 @@
+use super::Filter;
+use super::tables::{cost, dollars};
+use crate::cli;
+use crate::context::Context;
+use crate::output::note;
+use crate::table::Table;
+use clap::Subcommand;
+use clown_api::UsageBudget;
+use clown_events::Usd;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BudgetCommand {
+    /// Set what a profile is to spend at most: 20/day, 100/week, 300/month
+    Set {
+        #[arg(value_parser = cli::alias)]
+        alias: String,
+        /// US dollars and a period
+        #[arg(value_name = "AMOUNT/PERIOD", value_parser = budget)]
+        budget: (Usd, &'static str),
+    },
+    /// List budgets and what of them is used
+    List,
+    /// Take a budget away
+    #[command(visible_alias = "delete")]
+    Remove {
+        #[arg(value_parser = cli::alias)]
+        alias: String,
+        /// day, week or month
+        #[arg(value_parser = period)]
+        period: &'static str,
+    },
+}
+
+const PERIODS: [&str; 3] = ["day", "week", "month"];
+
+fn period(text: &str) -> Result<&'static str, String> {
+    let known = PERIODS.into_iter().find(|known| *known == text);
+    known.ok_or_else(|| "a budget is for a day, a week or a month".to_owned())
+}
+
+fn budget(text: &str) -> Result<(Usd, &'static str), String> {
+    let form = "give US dollars and a period, such as 20/day, 7.50/week or 300/month";
+    let (amount, name) = text.split_once('/').ok_or(form)?;
+    let amount = amount.strip_prefix('$').unwrap_or(amount);
+    let amount: serde_json::Number = amount.parse().map_err(|_| form)?;
+    let amount: Usd =
+        serde_json::from_value(serde_json::Value::Number(amount)).map_err(|_| form)?;
+    if amount.nanos() <= 0 {
+        return Err("a budget is more than 0 US dollars".to_owned());
+    }
+    Ok((amount, period(name)?))
+}
+
+pub(super) async fn dispatch(
+    context: &Context,
+    filter: Filter,
+    command: BudgetCommand,
+) -> anyhow::Result<()> {
+    let client = context.daemon().await?;
+    let output = context.output;
+    match command {
+        BudgetCommand::Set { alias, budget } => {
+            let (limit, period) = budget;
+            client.set_budget(&alias, period, limit).await?;
+            output.told(format_args!(
+                "{alias} is to spend {} a {period} at most; `clown usage` and `clown watch` tell \
+                 when it has.",
+                dollars(limit)
+            ))
+        }
+        BudgetCommand::Remove { alias, period } => {
+            client.delete_budget(&alias, period).await?;
+            output.told(format_args!(
+                "{alias} has no budget for a {period} any more."
+            ))
+        }
+        BudgetCommand::List => {
+            let budgets = client.budgets(filter.timezone).await?;
+            if output.is_json() {
+                return output.json(&budgets);
+            }
+            if budgets.is_empty() {
+                return output.line("No budgets. `clown usage budget set work 20/day` sets one.");
+            }
+            let mut table = Table::new(&["PROFILE", "PERIOD", "LIMIT", "USED", ""]);
+            for budget in &budgets {
+                table.row([
+                    budget.profile.clone(),
+                    budget.period.clone(),
+                    dollars(budget.limit),
+                    cost(&budget.used.cost),
+                    format!("{}%", percent(budget)),
+                ]);
+            }
+            table.print(output)
+        }
+    }
+}
+
+pub(super) fn percent(budget: &UsageBudget) -> i128 {
+    let limit = i128::from(budget.limit.nanos().max(1));
+    i128::from(budget.used.cost.total_cost.nanos()) * 100 / limit
+}
+
+/// From so much on, a person is warned.
+const NEAR: i128 = 80;
+
+/// Tells on stderr of budgets that are used up, or nearly.
+pub(super) fn warn(budgets: &[UsageBudget], profile: Option<&str>) {
+    for budget in budgets {
+        if profile.is_none_or(|profile| profile == budget.profile)
+            && let Some(warning) = warning(budget)
+        {
+            note(warning);
+        }
+    }
+}
+
+/// What is to be said of a budget, if anything is.
+pub(crate) fn warning(budget: &UsageBudget) -> Option<String> {
+    let percent = percent(budget);
+    if percent < NEAR {
+        return None;
+    }
+    let UsageBudget {
+        profile,
+        period,
+        limit,
+        used,
+    } = budget;
+    let is = if percent >= 100 {
+        "is used up"
+    } else {
+        "is nearly used up"
+    };
+    Some(format!(
+        "warning: the budget of {profile} for the {period} {is}: {} of {} ({percent}%)",
+        cost(&used.cost),
+        dollars(*limit)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_written_as_people_write_them() {
+        let check = |text: &str, nanos: i64, period: &str| {
+            assert_eq!(budget(text), Ok((Usd::from_nanos(nanos), period)), "{text}");
+        };
+        check("20/day", 20_000_000_000, "day");
+        check("$7.50/week", 7_500_000_000, "week");
+        check("300/month", 300_000_000_000, "month");
+        for text in ["20", "20/year", "/day", "-1/day", "0/day", "x/day", "20/"] {
+            assert!(budget(text).is_err(), "{text}");
+        }
+    }
+}
