@@ -15,7 +15,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What the daemon calls things that were asked for wrongly, as opposed to those that are not there
 /// or do not work.
-const MISTAKES: [&str; 9] = [
+const MISTAKES: [&str; 10] = [
     "invalid_alias",
     "invalid_body",
     "invalid_channel",
@@ -25,6 +25,7 @@ const MISTAKES: [&str; 9] = [
     "provider_missing",
     "invalid_profile",
     "unknown_members",
+    "invalid_parameter",
 ];
 
 /// A failure that the command line itself found, with its exit code.

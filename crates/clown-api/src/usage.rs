@@ -59,7 +59,7 @@ pub struct UsageAmount {
 /// ```
 /// # fn show(report: &clown_api::UsageReport) {
 /// for row in &report.rows {
-///     println!("{}: {} tokens written", row.key, row.amount.tokens.output_tokens);
+///     println!("{}: {} tokens written", row.key, row.used.tokens.output_tokens);
 /// }
 /// # }
 /// ```
@@ -89,8 +89,7 @@ pub struct UsageRow {
     /// a block began, or a name. Empty for what belongs to no profile, or to no known project.
     pub key: String,
     /// What it has used.
-    #[serde(flatten)]
-    pub amount: UsageAmount,
+    pub used: UsageAmount,
     /// The same by model, the dearest first.
     pub models: Vec<ModelUsage>,
     /// Where a session belongs; missing in other groups.
@@ -106,7 +105,7 @@ pub struct UsageRow {
 ///
 /// ```
 /// # fn show(usage: &clown_api::ModelUsage) {
-/// println!("{}: {} answers", usage.model, usage.amount.answers);
+/// println!("{}: {} answers", usage.model, usage.used.answers);
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,8 +113,7 @@ pub struct ModelUsage {
     /// The model, as the agent names it.
     pub model: String,
     /// What it has used.
-    #[serde(flatten)]
-    pub amount: UsageAmount,
+    pub used: UsageAmount,
 }
 
 /// Where a session belongs, in a [`UsageRow`].
@@ -175,8 +173,7 @@ pub struct UsageBlock {
     /// When it ends.
     pub until: Timestamp,
     /// What is used in it.
-    #[serde(flatten)]
-    pub amount: UsageAmount,
+    pub used: UsageAmount,
     /// Tokens of all kinds, a minute since it began.
     pub tokens_per_minute: u64,
     /// Cost, an hour since it began.

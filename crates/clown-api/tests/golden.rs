@@ -64,6 +64,13 @@ fn every_shape_is_as_its_file_says() {
     check::<List<Agent>>(&["List"], &mut seen);
     check::<Proxy>(&["Proxy", "Proxy.stopped"], &mut seen);
     check::<UsageTotals>(&["UsageTotals"], &mut seen);
+    check::<UsageReport>(&["UsageReport", "UsageReport.day"], &mut seen);
+    check::<UsageNow>(&["UsageNow", "UsageNow.idle"], &mut seen);
+    check::<UsageBudget>(&["UsageBudget"], &mut seen);
+    check::<SetBudget>(&["SetBudget"], &mut seen);
+    check::<ImportUsage>(&["ImportUsage", "ImportUsage.full"], &mut seen);
+    check::<ImportedUsage>(&["ImportedUsage"], &mut seen);
+    check::<UsageImporting>(&["UsageImporting"], &mut seen);
     check::<State>(&["State", "State.full", "State.registry"], &mut seen);
     check::<Registry>(
         &["Registry", "Registry.built-in", "Registry.replaced"],

@@ -261,11 +261,11 @@ fn row(row: Row) -> UsageRow {
     let models = row.models.into_iter();
     UsageRow {
         key: row.key,
-        amount: amount(row.used),
+        used: amount(row.used),
         models: models
             .map(|(model, used)| ModelUsage {
                 model,
-                amount: amount(used),
+                used: amount(used),
             })
             .collect(),
         session: row.session.map(|session| UsageSession {
@@ -305,7 +305,7 @@ fn resource_of_now(now: Now, budgets: Vec<UsageBudget>, zone: &str) -> UsageNow 
         block: now.block.map(|block| UsageBlock {
             since: moment(block.since),
             until: moment(block.until),
-            amount: amount(block.used),
+            used: amount(block.used),
             tokens_per_minute: block.tokens_per_minute,
             cost_per_hour: block.cost_per_hour.total_cost,
             projected_tokens: block.projected_tokens,
@@ -341,7 +341,7 @@ fn jsonl(report: &UsageReport) -> String {
     let mut text = String::new();
     for (row, usage) in lines(report) {
         let mut line = serde_json::json!({ &*report.group_by: row.key, "model": usage.model });
-        let amount = serde_json::to_value(&usage.amount);
+        let amount = serde_json::to_value(&usage.used);
         if let (Some(line), Ok(serde_json::Value::Object(amount))) = (line.as_object_mut(), amount)
         {
             line.extend(amount);
@@ -363,7 +363,7 @@ fn csv(report: &UsageReport) -> String {
             answers,
             tokens,
             cost,
-        } = &usage.amount;
+        } = &usage.used;
         // Writing to a String cannot fail.
         let _ = write!(
             text,

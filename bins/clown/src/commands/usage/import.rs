@@ -1,5 +1,4 @@
 use super::Filter;
-use super::tables::count;
 use crate::context::Context;
 use clap::Args;
 use clown_api::{ImportUsage, UsageImporting};
@@ -47,12 +46,12 @@ pub(super) async fn import(
         return context.output.json(&imported);
     }
     context.output.line(format_args!(
-        "{} new answers of {} in {}; {} files, {} MB read. {}",
+        "{} new answers of {} in {}; {} files, {} read. {}",
         imported.records_imported,
         imported.source,
         imported.paths.join(" and "),
         imported.files,
-        count(imported.bytes / 1_000_000),
+        size(imported.bytes),
         if request.profile.is_some() {
             "They count for the profile."
         } else {
@@ -93,11 +92,22 @@ fn bar(import: &UsageImporting) -> String {
     let full = usize::try_from(done * WIDTH / total).unwrap_or_default();
     let empty = usize::try_from(WIDTH).unwrap_or_default() - full;
     format!(
-        "{} {}{} {} of {} MB",
+        "{} {}{} {} of {}",
         import.source,
         "█".repeat(full),
         "░".repeat(empty),
-        done / 1_000_000,
-        total / 1_000_000
+        size(done),
+        size(total)
     )
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes / (unit / 10).max(1);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
 }

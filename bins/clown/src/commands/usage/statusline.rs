@@ -97,7 +97,7 @@ fn line(told: &Told, now: Option<&UsageNow>) -> String {
                 let left = (block.until.unix_millis() - Timestamp::now().unix_millis()) / 60_000;
                 parts.push(format!(
                     "{} block, {}h{:02}m left, {}/h",
-                    cost(&block.amount.cost),
+                    cost(&block.used.cost),
                     left.max(0) / 60,
                     left.max(0) % 60,
                     dollars(block.cost_per_hour)

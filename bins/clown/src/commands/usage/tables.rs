@@ -24,7 +24,8 @@ pub(super) fn report(
              `clown usage import claude` counts what Claude Code used without one."
         ));
     }
-    let form = Form::of(width());
+    let columns = width();
+    let form = Form::of(columns, &report.group_by);
     let mut cells = vec![form.header(&report.group_by)];
     cells.extend(report.rows.iter().map(|row| form.cells(row, report)));
     cells.push(form.line("total".to_owned(), &report.total, String::new()));
@@ -37,7 +38,7 @@ pub(super) fn report(
         table.row(row);
     }
     table.print(output)?;
-    if let Some(line) = sparkline(report) {
+    if let Some(line) = sparkline(report, columns) {
         output.line(line)?;
     }
     if report.total.cost.unpriced {
@@ -45,7 +46,7 @@ pub(super) fn report(
             .rows
             .iter()
             .flat_map(|row| &row.models)
-            .filter(|usage| usage.amount.cost.unpriced)
+            .filter(|usage| usage.used.cost.unpriced)
             .map(|usage| printable(&usage.model))
             .collect();
         models.sort();
@@ -82,11 +83,11 @@ struct Form {
 }
 
 impl Form {
-    fn of(width: usize) -> Self {
+    fn of(width: usize, group_by: &str) -> Self {
         Self {
             answers: width >= 60,
             caches: width >= 76,
-            notes: width >= 100,
+            notes: width >= 100 && group_by != "model",
             key: if width >= 100 {
                 40
             } else {
@@ -132,13 +133,12 @@ impl Form {
                 let project = session.project.as_deref().unwrap_or_default();
                 format!("{whose} {}", shortened_front(project, 40))
             }
-            None if report.group_by == "model" => String::new(),
             None => {
                 let names: Vec<&str> = row.models.iter().map(|usage| &*usage.model).collect();
                 shortened(&names.join(", "), 50)
             }
         };
-        self.line(key, &row.amount, note)
+        self.line(key, &row.used, note)
     }
 
     fn line(self, key: String, amount: &UsageAmount, note: String) -> Vec<String> {
@@ -234,7 +234,7 @@ fn shortened_front(text: &str, most: usize) -> String {
 }
 
 /// The cost of times, as a line; of tokens, where nothing has a price.
-fn sparkline(report: &UsageReport) -> Option<String> {
+fn sparkline(report: &UsageReport, columns: usize) -> Option<String> {
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let is_time = matches!(&*report.group_by, "day" | "week" | "month" | "block");
     if !is_time || report.rows.len() < 3 {
@@ -243,9 +243,9 @@ fn sparkline(report: &UsageReport) -> Option<String> {
     let priced = report.total.cost.total_cost.nanos() > 0;
     let values = report.rows.iter().map(|row| {
         if priced {
-            row.amount.cost.total_cost.nanos().unsigned_abs()
+            row.used.cost.total_cost.nanos().unsigned_abs()
         } else {
-            row.amount.tokens.input_tokens + row.amount.tokens.output_tokens
+            row.used.tokens.input_tokens + row.used.tokens.output_tokens
         }
     });
     let values: Vec<u64> = values.collect();
@@ -254,9 +254,12 @@ fn sparkline(report: &UsageReport) -> Option<String> {
         let step = u128::from(*value) * (STEPS.len() as u128 - 1) / u128::from(largest);
         STEPS[step as usize]
     });
-    let bars: String = bars.collect();
     let of = if priced { "cost" } else { "tokens" };
-    Some(format!("{bars}  {of} of each {}", report.group_by))
+    let legend = format!("{of} of each {}", report.group_by);
+    // The latest, where not all have room.
+    let room = columns.min(120).saturating_sub(legend.len() + 2);
+    let bars: String = bars.skip(values.len().saturating_sub(room)).collect();
+    Some(format!("{bars}  {legend}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,194 @@
+//! What agents write down is counted, told and reported, by the real programs.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use clown_tests::{World, wait_for};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// A line as Claude Code writes it.
+fn line(id: u64, output: u64) -> String {
+    let line = json!({
+        "type": "assistant", "sessionId": "s1", "cwd": "/work/app", "requestId": format!("req_{id}"),
+        "timestamp": "2026-03-01T10:00:00Z",
+        "message": {"id": format!("msg_01{id:020}"), "model": "claude-sonnet-4-5", "role": "assistant",
+            "usage": {"input_tokens": 10, "output_tokens": output, "cache_read_input_tokens": 100}},
+    });
+    format!("{line}\n")
+}
+
+fn append(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// What all events told of a profile: input, output and cached tokens, in how many events.
+fn told(world: &World, profile: &str) -> ([u64; 3], usize) {
+    let path = format!("/api/v1/events?events=UsageUpdated&profile={profile}&limit=1000");
+    let page = world.get(&path).json();
+    let events = page["items"].as_array().unwrap();
+    let mut sum = [0; 3];
+    for event in events {
+        let names = ["input_tokens", "output_tokens", "cache_read_input_tokens"];
+        for (sum, name) in sum.iter_mut().zip(names) {
+            *sum += event["data"]["tokens"][name].as_u64().unwrap_or(0);
+        }
+    }
+    (sum, events.len())
+}
+
+/// The same, as it is reported.
+fn reported(world: &World, profile: &str) -> [u64; 3] {
+    let path = format!("/api/v1/usage?group_by=profile&timezone=UTC&profile={profile}");
+    let total = world.get(&path).json()["total"]["tokens"].clone();
+    ["input_tokens", "output_tokens", "cache_read_input_tokens"]
+        .map(|name| total[name].as_u64().unwrap_or(0))
+}
+
+#[test]
+fn what_a_run_uses_is_told_while_it_runs() {
+    let script = "folder=$CLAUDE_CONFIG_DIR/projects/new; mkdir -p $folder; \
+                  cat line >> $folder/s.jsonl; while [ ! -e go ]; do sleep 0.02; done";
+    let world = World::with_agent(script);
+    world.create_profile("work");
+    fs::create_dir_all(world.path("work")).unwrap();
+    fs::write(world.path("work/line"), line(1, 5)).unwrap();
+    let mut stream = world.stream("?events=UsageUpdated");
+    let mut run = world
+        .clown(&["run", "work"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let event = stream.next_message();
+    let expected = json!({"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 100});
+    assert_eq!(event["data"]["profile"], "work");
+    assert_eq!(event["data"]["tokens"], expected);
+    assert_eq!(reported(&world, "work"), [10, 5, 100]);
+    fs::write(world.path("work/go"), "").unwrap();
+    assert!(run.wait().unwrap().success());
+
+    let sessions = world.clown_ok(&["usage", "sessions", "--period", "all", "--json"]);
+    let report: Value = serde_json::from_str(&sessions).unwrap();
+    assert_eq!(report["rows"][0]["key"], "s1");
+    assert_eq!(report["rows"][0]["session"]["profile"], "work");
+    assert_eq!(report["rows"][0]["session"]["project"], "/work/app");
+    let daily = world.clown_ok(&["usage", "--period", "all", "-z", "UTC"]);
+    assert!(daily.contains("2026-03-01"), "{daily}");
+    let csv = world.clown_ok(&["usage", "export", "--by", "month"]);
+    assert!(
+        csv.contains("2026-03,claude-sonnet-4-5,1,10,5,0,100,"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn nothing_is_lost_or_counted_twice_when_the_daemon_is_killed_while_it_counts() {
+    let mut world = World::with_agent("");
+    world.create_profile("work");
+    let kills: u64 = std::env::var("CLOWN_USAGE_KILLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(12);
+    let path = world.path("state/homes/work/claude/projects/p/s.jsonl");
+    let mut written = 0;
+    for kill in 0..kills {
+        let begin = Instant::now();
+        // Up to 400 ms: before it looks, while it counts, when it has told.
+        for slot in 0..=kill * 7 % 40 {
+            let text: String = (0..20).map(|more| line(written + more, 7)).collect();
+            append(&path, &text);
+            written += 20;
+            let until = begin + Duration::from_millis(slot * 10);
+            while Instant::now() < until {
+                std::thread::yield_now();
+            }
+        }
+        world.crash_daemon();
+        world.start();
+    }
+    let expected = [written * 10, written * 7, written * 100];
+    wait_for("all of it", || {
+        (reported(&world, "work") == expected).then_some(())
+    });
+    let sum = wait_for("all events", || {
+        let (sum, events) = told(&world, "work");
+        (sum == expected).then_some(events)
+    });
+    println!("{kills} kills, {written} answers, told in {sum} events");
+    let state = world.get("/api/v1/state").json();
+    let total = &state["usage"]["profiles"][0]["tokens"];
+    assert_eq!(total["output_tokens"], expected[1], "{state}");
+}
+
+#[test]
+fn imports_and_budgets_by_hand() {
+    let mut world = World::new();
+    world.start();
+    append(
+        &world.path("logs/projects/p/s.jsonl"),
+        &(line(1, 5) + &line(2, 6)),
+    );
+    let logs = world.path("logs").display().to_string();
+    let import = ["usage", "import", "claude", "--path", &logs];
+    let said = world.clown_ok(&import);
+    assert!(said.starts_with("2 new answers of claude"), "{said}");
+    let said = world.clown_ok(&import);
+    assert!(said.starts_with("0 new answers of claude"), "{said}");
+    let events = world.get("/api/v1/events?events=UsageImported").json();
+    let counts: Vec<&Value> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["data"]["records_imported"])
+        .collect();
+    assert_eq!(counts, [&json!(2), &json!(0)]);
+    let refused = |arguments: &[&str], code: i32, part: &str| {
+        let output = world.clown(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    };
+    refused(&["usage", "import", "cloude"], 3, "claude");
+    refused(&["usage", "import", "codex"], 3, "nothing to import");
+    refused(&["usage", "--period", "soon"], 2, "yesterday");
+    refused(&["usage", "-z", "Mars/Base"], 2, "Europe/Berlin");
+    refused(&["usage", "--since", "2026-02-30"], 2, "2026-02-30");
+    refused(&["usage", "budget", "set", "work", "20"], 2, "20/day");
+    refused(&["usage", "budget", "set", "work", "20/day"], 3, "work");
+    refused(
+        &["usage", "budget", "remove", "work", "day"],
+        3,
+        "no budget",
+    );
+}
+
+#[test]
+fn the_status_line_answers_with_and_without_a_daemon() {
+    let mut world = World::new();
+    let ask = |world: &World| {
+        let mut child = world
+            .clown(&["statusline"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = json!({"session_id": "s1", "model": {"display_name": "Sonnet"}});
+        let stdin = child.stdin.take().unwrap();
+        serde_json::to_writer(stdin, &told).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(ask(&world), "Sonnet · clownd is not running\n");
+    world.start();
+    assert!(ask(&world).starts_with("Sonnet · $0.00 today"));
+}
