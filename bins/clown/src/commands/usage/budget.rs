@@ -26,8 +26,8 @@ pub(super) enum BudgetCommand {
         #[arg(value_parser = cli::alias)]
         alias: String,
         /// day, week or month
-        #[arg(value_parser = period)]
-        period: &'static str,
+        #[arg(value_name = "PERIOD", value_parser = period)]
+        of: &'static str,
     },
 }
 
@@ -68,11 +68,9 @@ pub(super) async fn dispatch(
                 dollars(limit)
             ))
         }
-        BudgetCommand::Remove { alias, period } => {
-            client.delete_budget(&alias, period).await?;
-            output.told(format_args!(
-                "{alias} has no budget for a {period} any more."
-            ))
+        BudgetCommand::Remove { alias, of } => {
+            client.delete_budget(&alias, of).await?;
+            output.told(format_args!("{alias} has no budget for a {of} any more."))
         }
         BudgetCommand::List => {
             let budgets = client.budgets(filter.timezone).await?;
