@@ -63,6 +63,19 @@ impl Counts {
         self.prompt().saturating_add(self.output)
     }
 
+    /// Of counts whose `input` has in it what went to caches and came from them.
+    #[must_use]
+    pub(super) fn without_caches_in_input(self) -> Self {
+        let cache_read = self.cache_read.min(self.input);
+        let cache_write = self.cache_write.min(self.input - cache_read);
+        Self {
+            input: self.input - cache_read - cache_write,
+            cache_read,
+            cache_write,
+            ..self
+        }
+    }
+
     /// Whether there is nothing.
     pub fn is_zero(self) -> bool {
         self == Self::default()

@@ -59,7 +59,7 @@ impl<'u> Scan<'u> {
     /// Reads what is new in a file of `place`. One that cannot be read is passed over, and looked at
     /// again when it changes.
     pub(super) fn file(&mut self, place: &Place, path: &Path) -> Result<(), UsageError> {
-        let Some(read) = sources::of(place.form) else {
+        let Some(read) = sources::of(place.form, path) else {
             return Ok(());
         };
         match self.read(place, path, read) {

@@ -42,7 +42,7 @@ impl World {
     }
 
     /// The daemon starts again.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.usage = Self::usage(self.folder.path(), &self.store);
     }
 
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// What clients were told of a profile, summed up.
-    fn told(&self, profile: &str) -> Tokens {
+    pub(super) fn told(&self, profile: &str) -> Tokens {
         let mut sum = Tokens::default();
         for event in self.events() {
             if let Event::UsageUpdated(updated) = event

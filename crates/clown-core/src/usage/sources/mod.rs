@@ -2,10 +2,13 @@
 //! of its records is known again.
 
 mod claude;
+mod codex;
 
 use super::batch::Batch;
-use super::record::{Counts, Record};
+use super::json::Text;
+use super::record::{Counts, Key, Record};
 use crate::agents::UsageForm;
+use clown_events::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,10 +28,12 @@ pub(super) enum Read {
     Database(fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>),
 }
 
-/// How logs of `form` are read.
-pub(super) fn of(form: UsageForm) -> Option<Read> {
+/// How the file at `path` is read, of logs of `form`.
+pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
+    let _ = path;
     match form {
         UsageForm::Claude => Some(claude::READ),
+        UsageForm::Codex => Some(codex::READ),
         _ => None,
     }
 }
@@ -72,3 +77,34 @@ impl Context<'_> {
         self.batch.add_sum(record, &self.memory.project);
     }
 }
+
+/// What a model is called of which a log says nothing.
+const UNKNOWN_MODEL: &str = "unknown";
+
+fn model_or_unknown(model: &str) -> &str {
+    if model.is_empty() {
+        UNKNOWN_MODEL
+    } else {
+        model
+    }
+}
+
+/// The key of an answer by the provider's own id of it. Gateways count from one, or give one id to
+/// everything: an id that is short enough for that says nothing.
+fn key_of_answer(id: Text<'_>) -> Option<Key> {
+    let id = id.raw();
+    let known = [&b"msg_"[..], b"resp_"]
+        .iter()
+        .any(|prefix| id.starts_with(prefix));
+    let least = if known { 14 } else { 20 };
+    (id.len() >= least).then(|| Key::of_message(id))
+}
+
+/// Milliseconds since 1970.
+fn moment(text: Text<'_>) -> Option<i64> {
+    let moment: Timestamp = std::str::from_utf8(text.raw()).ok()?.parse().ok()?;
+    Some(moment.unix_millis())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! Codex: JSON lines, one file a thread, in `sessions/<year>/<month>/<day>/rollout-*.jsonl`; archived
+//! threads are moved to `archived_sessions`.
+//!
+//! - Newer versions write a `token_usage_record` for each answer, with the provider's id of it.
+//! - All write `token_count` events: the sum of the thread and its last step. An event whose sum is
+//!   known tells of nothing new: it is written again, or stands behind the record of the same answer.
+//! - The sum may fall, as when a thread is rolled back; the step is right all the same.
+//! - A fork, and a subagent that inherits, begins with a copy of its parent's lines, all with the time
+//!   of copying. The copies stand in the parent's own file.
+//! - Caches are inside of `input_tokens`, what was thought inside of `output_tokens`.
+
+use super::{Context, Memory, Read, key_of_answer, model_or_unknown, moment};
+use crate::usage::json::{Json, Text};
+use crate::usage::record::{Counts, Key, Record};
+
+/// No marker: what a count belongs to stands on lines of other kinds.
+pub(super) const READ: Read = Read::Lines { marker: None, line };
+
+/// Of [`Memory::sums`]: what the thread had used when it was last told of.
+const THREAD: &str = "thread";
+/// Of [`Memory::marks`]: how often that fell.
+const FALLS: &str = "falls";
+/// Of [`Memory::marks`]: the time of the last line that was copied, while lines are copies.
+const COPIED: &str = "copied";
+/// Of [`Memory::marks`]: whether a faster service is asked.
+const FAST: &str = "fast";
+
+/// Copies follow each other at once; the first answer of a thread's own takes longer than this.
+const PAUSE_MILLIS: i64 = 1_000;
+
+#[derive(Default)]
+struct Line<'a> {
+    at: Text<'a>,
+    kind: Text<'a>,
+    payload: Payload<'a>,
+}
+
+#[derive(Default)]
+struct Payload<'a> {
+    kind: Text<'a>,
+    id: Text<'a>,
+    cwd: Text<'a>,
+    model: Text<'a>,
+    forked_from: Text<'a>,
+    /// The thread that a subagent was started by.
+    parent: Text<'a>,
+    /// Of `thread_settings`.
+    tier: Option<Text<'a>>,
+    thread: Text<'a>,
+    response: Text<'a>,
+    /// The whole of the thread, and the last step.
+    total: Option<Counts>,
+    step: Option<Counts>,
+}
+
+fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
+    let mut line = Line::default();
+    let whole = read(text, &mut line);
+    let at = moment(line.at)?;
+    follow_copies(context.memory, at);
+    whole?;
+    let payload = &line.payload;
+    match line.kind.raw() {
+        b"session_meta" if context.memory.session.is_empty() => {
+            context.memory.session = payload.id.read()?.into_owned();
+            context.memory.project = payload.cwd.read()?.into_owned();
+            if !payload.forked_from.is_empty() || !payload.parent.is_empty() {
+                context.memory.marks.insert(COPIED.to_owned(), at);
+            }
+        }
+        b"turn_context" if !payload.model.is_empty() => {
+            context.memory.model = payload.model.read()?.into_owned();
+        }
+        b"token_usage_record" => record(payload, at, context)?,
+        b"event_msg" => match payload.kind.raw() {
+            b"token_count" => token_count(payload, at, context)?,
+            b"thread_settings_applied" => {
+                if let Some(tier) = payload.tier {
+                    let fast = matches!(tier.raw(), b"priority" | b"fast");
+                    context
+                        .memory
+                        .marks
+                        .insert(FAST.to_owned(), i64::from(fast));
+                }
+            }
+            _ => {}
+        },
+        _ => {}
+    }
+    Some(())
+}
+
+/// Notices where copies end.
+fn follow_copies(memory: &mut Memory, at: i64) {
+    if let Some(copied) = memory.marks.get_mut(COPIED) {
+        if at > copied.saturating_add(PAUSE_MILLIS) {
+            memory.marks.remove(COPIED);
+        } else {
+            *copied = at.max(*copied);
+        }
+    }
+}
+
+fn record(payload: &Payload<'_>, at: i64, context: &mut Context<'_>) -> Option<()> {
+    let step = payload.step?;
+    let memory = &mut *context.memory;
+    let known = memory.sums.get(THREAD).copied().unwrap_or_default();
+    let total = payload.total.unwrap_or_else(|| known.plus(step));
+    memory.sums.insert(THREAD.to_owned(), total);
+    // The copy of a record is known by its id, or says itself whose it is.
+    let key = key_of_answer(payload.response).unwrap_or_else(|| {
+        let total = total.kinds().map(u64::to_le_bytes).concat();
+        let (thread, response) = (payload.thread.raw(), payload.response.raw());
+        Key::of(&[b"codex-response", thread, response, &total])
+    });
+    found(key, step, Text::default(), at, context)
+}
+
+fn token_count(payload: &Payload<'_>, at: i64, context: &mut Context<'_>) -> Option<()> {
+    let memory = &mut *context.memory;
+    let known = memory.sums.get(THREAD).copied().unwrap_or_default();
+    let total = match (payload.total, payload.step) {
+        (Some(total), _) => total,
+        (None, Some(step)) => known.plus(step),
+        // Only about limits.
+        (None, None) => return None,
+    };
+    if total == known {
+        return None;
+    }
+    memory.sums.insert(THREAD.to_owned(), total);
+    if total.total() < known.total() {
+        *memory.marks.entry(FALLS.to_owned()).or_default() += 1;
+    }
+    if memory.marks.contains_key(COPIED) {
+        return None;
+    }
+    let step = payload.step.unwrap_or_else(|| total.beyond(known));
+    let falls = memory.marks.get(FALLS).copied().unwrap_or_default();
+    let session = if memory.session.is_empty() {
+        context.path.file_name()?.as_encoded_bytes()
+    } else {
+        memory.session.as_bytes()
+    };
+    let total = total.kinds().map(u64::to_le_bytes).concat();
+    let key = Key::of(&[b"codex-thread", session, &falls.to_le_bytes(), &total]);
+    found(key, step, payload.model, at, context)
+}
+
+fn found(
+    key: Key,
+    counts: Counts,
+    model: Text<'_>,
+    at: i64,
+    context: &mut Context<'_>,
+) -> Option<()> {
+    let model = if context.memory.model.is_empty() {
+        model.read()?.into_owned()
+    } else {
+        context.memory.model.clone()
+    };
+    let session = context.memory.session.clone();
+    context.found(&Record {
+        key,
+        at,
+        session: &session,
+        model: model_or_unknown(&model),
+        fast: context.memory.marks.get(FAST) == Some(&1),
+        counts,
+    });
+    Some(())
+}
+
+/// `None` for what is no whole line, or of a kind that does not matter; the time is there as far as
+/// it was read.
+fn read<'a>(text: &'a [u8], line: &mut Line<'a>) -> Option<()> {
+    let mut json = Json::new(text);
+    let mut payload = None;
+    json.object(|key, value| {
+        match key {
+            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
+            b"type" => {
+                line.kind = value.text()?.unwrap_or_default();
+                matters(line.kind).then_some(())?;
+            }
+            b"payload" => {
+                payload = Some(value.clone());
+                value.skip()?;
+            }
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    if !json.ends() {
+        return None;
+    }
+    read_payload(&mut payload?, &mut line.payload)
+}
+
+fn matters(kind: Text<'_>) -> bool {
+    matches!(
+        kind.raw(),
+        b"session_meta" | b"turn_context" | b"token_usage_record" | b"event_msg"
+    )
+}
+
+fn read_payload<'a>(value: &mut Json<'a>, payload: &mut Payload<'a>) -> Option<()> {
+    value.object(|key, value| {
+        match key {
+            b"type" => payload.kind = value.text()?.unwrap_or_default(),
+            b"id" => payload.id = value.text()?.unwrap_or_default(),
+            b"cwd" => payload.cwd = value.text()?.unwrap_or_default(),
+            b"model" => payload.model = value.text()?.unwrap_or_default(),
+            b"forked_from_id" => payload.forked_from = value.text()?.unwrap_or_default(),
+            b"parent_thread_id" => payload.parent = value.text()?.unwrap_or_default(),
+            b"source" => value.object_or_skip(|key, value| match key {
+                b"subagent" => value.object_or_skip(|key, value| match key {
+                    b"thread_spawn" => value.object_or_skip(|key, value| {
+                        match key {
+                            b"parent_thread_id" => {
+                                payload.parent = value.text()?.unwrap_or_default();
+                            }
+                            _ => value.skip()?,
+                        }
+                        Some(())
+                    }),
+                    _ => value.skip(),
+                }),
+                _ => value.skip(),
+            })?,
+            b"thread_settings" => value.object_or_skip(|key, value| {
+                match key {
+                    b"service_tier" => payload.tier = Some(value.text()?.unwrap_or_default()),
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            b"thread_id" => payload.thread = value.text()?.unwrap_or_default(),
+            b"response_id" => payload.response = value.text()?.unwrap_or_default(),
+            b"usage" => payload.step = counts(value)?,
+            b"thread_token_usage" => payload.total = counts(value)?,
+            b"info" => value.object_or_skip(|key, value| {
+                match key {
+                    b"total_token_usage" => payload.total = counts(value)?,
+                    b"last_token_usage" => payload.step = counts(value)?,
+                    b"model" => payload.model = value.text()?.unwrap_or_default(),
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })
+}
+
+/// `None` within where there is no object.
+fn counts(value: &mut Json<'_>) -> Option<Option<Counts>> {
+    if !value.is_object() {
+        value.skip()?;
+        return Some(None);
+    }
+    let mut counts = Counts::default();
+    value.object(|key, value| {
+        match key {
+            b"input_tokens" => counts.input = value.count()?,
+            b"cached_input_tokens" => counts.cache_read = value.count()?,
+            b"cache_write_input_tokens" => counts.cache_write = value.count()?,
+            b"output_tokens" => counts.output = value.count()?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    Some(Some(counts.without_caches_in_input()))
+}
+
+#[cfg(test)]
+mod tests;
