@@ -44,6 +44,12 @@ bench *FLAGS:
     cargo build --release --locked -p clownd -p clown-bench
     target/release/clown-bench {{FLAGS}}
 
+# Measures the count of usage beside ccusage; `--record` puts the figures into docs/usage-performance.md.
+bench-usage *FLAGS:
+    benches/install
+    cargo build --release --locked -p clownd -p clown -p clown-bench
+    target/release/clown-bench usage {{FLAGS}}
+
 # What CI runs.
 ci:
     .ci/run

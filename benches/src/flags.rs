@@ -54,9 +54,21 @@ pub(crate) struct Flags {
     pub(crate) record: bool,
 }
 
-/// A server of its own process; the benchmark starts these itself.
+/// Something else than the event stream; the servers are started by the benchmark itself.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Serve {
+    /// Measure the count of usage beside its rivals
+    Usage(UsageFlags),
+    /// Make a folder as Claude Code fills it, and say what it holds
+    Corpus {
+        folder: PathBuf,
+        /// About how large
+        #[arg(long, default_value_t = 1024)]
+        mebibytes: u64,
+        /// Answers and nothing else, so that there are many
+        #[arg(long)]
+        lean: bool,
+    },
     /// Clown's own store, bus and server, told by its standard input what to publish
     #[command(hide = true)]
     Clown {
@@ -80,4 +92,23 @@ pub(crate) enum Serve {
         #[arg(long)]
         events: u64,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UsageFlags {
+    /// How large the corpus is
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) mebibytes: u64,
+    /// How often each program is measured
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Answers in the long history
+    #[arg(long, default_value_t = 5_000_000)]
+    pub(crate) history: u64,
+    /// Where ccusage is installed, and the corpus is made
+    #[arg(long, default_value = "target/bench")]
+    pub(crate) rivals: PathBuf,
+    /// Write docs/usage-performance-data.jsonl and the tables of docs/usage-performance.md
+    #[arg(long)]
+    pub(crate) record: bool,
 }

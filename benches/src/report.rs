@@ -109,11 +109,14 @@ impl Report {
         self.targets.iter().all(|target| target.met)
     }
 
-    /// Writes the raw measurements, and puts the text between the marks of the page.
-    pub(crate) fn record(&self, docs: &Path) -> anyhow::Result<()> {
+    /// Writes the raw measurements, and puts the text between the marks of the page `name`.
+    pub(crate) fn record(&self, docs: &Path, name: &str) -> anyhow::Result<()> {
         let lines: Vec<String> = self.lines.iter().map(Value::to_string).collect();
-        fs::write(docs.join("performance-data.jsonl"), lines.join("\n") + "\n")?;
-        let page = docs.join("performance.md");
+        fs::write(
+            docs.join(format!("{name}-data.jsonl")),
+            lines.join("\n") + "\n",
+        )?;
+        let page = docs.join(format!("{name}.md"));
         let old = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
         let (before, rest) = old.split_once(BEGIN).context("the page has no mark")?;
         let (_, after) = rest.split_once(END).context("the page has no end mark")?;

@@ -88,7 +88,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     if flags.record {
         ensure!(full, "only a full comparison is recorded");
-        report.record(Path::new("docs"))?;
+        report.record(Path::new("docs"), "performance")?;
     }
     Ok(())
 }

@@ -6,11 +6,18 @@ mod raw;
 mod tungstenite;
 
 use crate::flags::Serve;
+use crate::usage;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 pub(crate) fn serve(which: Serve) -> anyhow::Result<()> {
     match which {
+        Serve::Usage(flags) => usage::run(&flags),
+        Serve::Corpus {
+            folder,
+            mebibytes,
+            lean,
+        } => usage::make(&folder, mebibytes << 20, lean),
         Serve::Clown {
             state_dir,
             power,

@@ -95,6 +95,7 @@ struct Writer<'t> {
     random: Random,
     truth: &'t mut Truth,
     text: String,
+    lean: bool,
 }
 
 /// A session while it is written.
@@ -107,8 +108,17 @@ struct Session {
     model: &'static str,
 }
 
-/// Fills `folder/projects` with about `bytes`.
-pub(crate) fn write(folder: &Path, bytes: u64) -> anyhow::Result<Truth> {
+/// Fills `folder/projects` with about `bytes`; a lean one has answers and nothing else.
+pub(crate) fn write(folder: &Path, bytes: u64, lean: bool) -> anyhow::Result<Truth> {
+    fill(folder, lean, |truth| truth.bytes >= bytes)
+}
+
+/// The same, lean, with about so many answers.
+pub(crate) fn write_answers(folder: &Path, answers: u64) -> anyhow::Result<Truth> {
+    fill(folder, true, |truth| truth.all.answers >= answers)
+}
+
+fn fill(folder: &Path, lean: bool, is_full: impl Fn(&Truth) -> bool) -> anyhow::Result<Truth> {
     let mut truth = Truth::default();
     let mut random = Random(42);
     let text = words(&mut random);
@@ -116,8 +126,9 @@ pub(crate) fn write(folder: &Path, bytes: u64) -> anyhow::Result<Truth> {
         random,
         truth: &mut truth,
         text,
+        lean,
     };
-    while writer.truth.bytes < bytes {
+    while !is_full(writer.truth) {
         writer.session(folder)?;
     }
     let path = folder.join("truth.json");
@@ -180,10 +191,10 @@ impl Writer<'_> {
             let name = format!("agent-{:08x}.jsonl", self.random.below(1 << 32));
             self.file(&folder.join(name), &agent)?;
         }
-        if self.random.one_in(10) {
+        if !self.lean && self.random.one_in(10) {
             self.side_chain(&home, &session, &lines)?;
         }
-        if self.random.one_in(12) {
+        if !self.lean && self.random.one_in(12) {
             self.fork(&home, &session, &lines)?;
         }
         self.file(&home.join(format!("{}.jsonl", session.id)), &lines)
@@ -202,6 +213,9 @@ impl Writer<'_> {
 
     /// A piece of text, long now and then.
     fn piece(&mut self, usual: u64) -> String {
+        if self.lean {
+            return String::new();
+        }
         let length = usual / 4
             + self.random.below(usual * 2)
             + if self.random.one_in(20) { usual * 8 } else { 0 };
@@ -256,7 +270,11 @@ impl Writer<'_> {
             0
         };
         let output = 20 + self.random.below(2500);
-        let blocks = 1 + self.random.below(4);
+        let blocks = if self.lean {
+            1
+        } else {
+            1 + self.random.below(4)
+        };
         for block in 0..blocks {
             let last = block + 1 == blocks;
             let grown = if last {
@@ -304,6 +322,10 @@ impl Writer<'_> {
         self.truth.days.entry(day).or_default().add(sums);
         session.context = (session.context + cache_writes).min(150_000);
         session.at += 2 + self.random.below(40) as i64;
+        if self.lean {
+            self.rest(session);
+            return;
+        }
         let result = self.piece(4000);
         let question = json!({
             "type": "user",
@@ -317,7 +339,11 @@ impl Writer<'_> {
                 json!({"type": "file-history-snapshot", "snapshot": {"files": self.piece(1500)}});
             lines.push(self.line(session, side, snapshot));
         }
-        // Work ends before midnight.
+        self.rest(session);
+    }
+
+    /// Work ends before midnight.
+    fn rest(&self, session: &mut Session) {
         if session.at.rem_euclid(86_400) > 86_000 {
             session.at += 30_000;
         }
@@ -359,6 +385,36 @@ impl Writer<'_> {
         }
         self.file(&home.join(format!("{id}.jsonl")), &copies)
     }
+}
+
+/// `bytes` of new answers, as they are appended to a session.
+pub(crate) fn more(bytes: usize, seed: u64) -> String {
+    let mut truth = Truth::default();
+    let mut random = Random(seed ^ 0x5eed_0000);
+    let text = words(&mut random);
+    let mut writer = Writer {
+        random,
+        truth: &mut truth,
+        text,
+        lean: false,
+    };
+    let mut session = Session {
+        id: "appended".to_owned(),
+        cwd: "/home/person/work/project-0".to_owned(),
+        at: FIRST_DAY + DAYS as i64 * 86_400,
+        context: 15_000,
+        model: MODELS[0],
+    };
+    let mut lines = Vec::new();
+    let mut all = String::new();
+    while all.len() < bytes {
+        writer.turn(&mut session, &mut lines, false);
+        for line in lines.drain(..) {
+            all += &line;
+            all.push('\n');
+        }
+    }
+    all
 }
 
 /// The date of a day since 1970, as Howard Hinnant's `civil_from_days` finds it.
