@@ -1,4 +1,5 @@
 use crate::commands::events::within;
+use crate::commands::usage::budget::Warnings;
 use crate::context::Context;
 use crate::event::ahead::Ahead;
 use crate::event::args::{EventArgs, help_of_events};
@@ -12,7 +13,7 @@ use clap::Args;
 use clown_client::{
     Client, DisconnectReason, EventStream, Received, Since, StreamItem, StreamOptions,
 };
-use clown_events::Timestamp;
+use clown_events::{Event, Timestamp};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -74,6 +75,7 @@ async fn follow(
     };
     let mut stream = Ahead::new(EventStream::new(context.discovery(), options));
     let mut told = Told::default();
+    let mut warnings = Warnings::default();
     loop {
         let item = tokio::select! {
             biased;
@@ -86,6 +88,9 @@ async fn follow(
                     return Ok(Ended::Done);
                 }
                 let ended = stream.during(handler.event(&received)).await?;
+                if matches!(received.envelope.event, Event::UsageUpdated(_)) {
+                    stream.during(warnings.look(&client)).await;
+                }
                 if let Some(ended) = ended.or_else(|| bound.ends_at(received.envelope.seq)) {
                     return Ok(ended);
                 }

@@ -6,7 +6,10 @@ use crate::output::note;
 use crate::table::Table;
 use clap::Subcommand;
 use clown_api::UsageBudget;
+use clown_client::Client;
 use clown_events::Usd;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BudgetCommand {
@@ -138,6 +141,44 @@ pub(crate) fn warning(budget: &UsageBudget) -> Option<String> {
     ))
 }
 
+/// What `clown watch` has said of budgets.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    /// How far each was used when it was last told of.
+    told: BTreeMap<(String, String), i128>,
+    asked_at: Option<Instant>,
+}
+
+/// Budgets are asked for so often at most.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+impl Warnings {
+    /// Tells on stderr of budgets that have come near their end, or to it, each once. That the daemon
+    /// does not answer is told by others.
+    pub(crate) async fn look(&mut self, client: &Client) {
+        if self.asked_at.is_some_and(|at| at.elapsed() < ASK_EVERY) {
+            return;
+        }
+        self.asked_at = Some(Instant::now());
+        let Ok(budgets) = client.budgets(None).await else {
+            return;
+        };
+        for budget in &budgets {
+            for warning in self.news(budget) {
+                note(warning);
+            }
+        }
+    }
+
+    fn news(&mut self, budget: &UsageBudget) -> Option<String> {
+        let place = (budget.profile.clone(), budget.period.clone());
+        // Used up is more than nearly used up; a new period begins anew.
+        let level = percent(budget).clamp(0, 100) / (NEAR / 4) * (NEAR / 4);
+        let before = self.told.insert(place, level).unwrap_or(0);
+        (level > before).then(|| warning(budget)).flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +194,29 @@ mod tests {
         for text in ["20", "20/year", "/day", "-1/day", "0/day", "x/day", "20/"] {
             assert!(budget(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_warning_is_given_once_a_period() {
+        let mut warnings = Warnings::default();
+        let mut check = |used: i64, warned: bool| {
+            let used = serde_json::json!({"answers": 1, "cost": {"total_cost": used},
+                "tokens": {"input_tokens": 1, "output_tokens": 1}});
+            let budget = UsageBudget {
+                profile: "work".to_owned(),
+                period: "day".to_owned(),
+                limit: Usd::from_nanos(100_000_000_000),
+                used: serde_json::from_value(used).unwrap(),
+            };
+            assert_eq!(warnings.news(&budget).is_some(), warned, "{budget:?}");
+        };
+        check(50, false);
+        check(79, false);
+        check(81, true);
+        check(95, false);
+        check(100, true);
+        check(150, false);
+        check(3, false);
+        check(85, true);
     }
 }
