@@ -14,17 +14,18 @@ pub(super) struct Cube {
     pub(super) cells: Vec<Cell>,
     /// By number, which is dense; the first has number 1.
     series: Vec<Series>,
+    /// In [`Cube::priced`], of each series: beside the rest of it, which is seldom looked at and
+    /// would not find room near the processor.
+    priced_of: Vec<u32>,
     /// Models and tiers, each pair once.
     pub(super) priced: Vec<(String, Tier)>,
     by_priced: HashMap<(String, Tier), u32>,
 }
 
 /// What cells of one series have in common.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Series {
     pub(super) origin: Origin,
-    /// In [`Cube::priced`].
-    pub(super) priced: u32,
 }
 
 impl Cube {
@@ -51,13 +52,10 @@ impl Cube {
                     place
                 }
             };
-            let series = Series {
-                origin,
-                priced: place,
-            };
             // Rows are never taken away, so that numbers follow one another.
             debug_assert_eq!(id, self.series.len() as i64 + 1);
-            self.series.push(series);
+            self.series.push(Series { origin });
+            self.priced_of.push(place);
         }
         Ok(())
     }
@@ -85,8 +83,9 @@ impl Cube {
         Ok(())
     }
 
-    pub(super) fn series(&self, cell: &Cell) -> &Series {
-        &self.series[cell.series as usize - 1]
+    /// In [`Cube::priced`].
+    pub(super) fn priced_of(&self, series: i64) -> u32 {
+        self.priced_of[series as usize - 1]
     }
 
     pub(super) fn all_series(&self) -> &[Series] {

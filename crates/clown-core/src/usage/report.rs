@@ -132,10 +132,28 @@ const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// A group while it is summed up.
 #[derive(Debug, Default)]
 struct Group {
-    /// By [`Cube::priced`].
-    amounts: HashMap<u32, Amount>,
+    /// By [`Cube::priced`]. There are few in a group, and mostly the same one comes again.
+    amounts: Vec<(u32, Amount)>,
+    last: usize,
     times: Option<(i64, i64)>,
     session: Option<SessionOf>,
+}
+
+impl Group {
+    fn add(&mut self, priced: u32, amount: Amount) {
+        if self
+            .amounts
+            .get(self.last)
+            .is_none_or(|last| last.0 != priced)
+        {
+            let place = self.amounts.iter().position(|known| known.0 == priced);
+            self.last = place.unwrap_or_else(|| {
+                self.amounts.push((priced, Amount::default()));
+                self.amounts.len() - 1
+            });
+        }
+        self.amounts[self.last].1.add(amount);
+    }
 }
 
 pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Report {
@@ -152,16 +170,11 @@ pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Repor
         .max(start);
     let mut groups: Groups = Groups::default();
     for cell in &cube.cells[start..end] {
-        if !wanted[cell.series as usize - 1] || cell.amount.records == 0 {
+        if cell.amount.records == 0 || !wanted.has(cell.series) {
             continue;
         }
-        let series = cube.series(cell);
         let group = groups.of(cell.quarter * QUARTER_MILLIS, cell.series, cube, question);
-        group
-            .amounts
-            .entry(series.priced)
-            .or_default()
-            .add(cell.amount);
+        group.add(cube.priced_of(cell.series), cell.amount);
         let at = cell.quarter * QUARTER_MILLIS;
         let (first, last) = group.times.unwrap_or((at, at));
         group.times = Some((first.min(at), last.max(at)));
@@ -176,8 +189,8 @@ pub(super) fn last_block(cube: &Cube, question: &Question) -> Option<i64> {
     for cell in &cube.cells {
         let at = cell.quarter * QUARTER_MILLIS;
         if last.is_some_and(|start| at < start + BLOCK_MILLIS)
-            || !wanted[cell.series as usize - 1]
             || cell.amount.records == 0
+            || !wanted.has(cell.series)
         {
             continue;
         }
@@ -186,18 +199,44 @@ pub(super) fn last_block(cube: &Cube, question: &Question) -> Option<i64> {
     last
 }
 
-/// Of each series, whether it is asked for.
-fn wanted(cube: &Cube, question: &Question) -> Vec<bool> {
-    let all = cube.all_series().iter();
-    all.map(|series| is_wanted(cube, series, question))
-        .collect()
+/// Which series are asked for.
+enum Wanted {
+    All,
+    Some(Vec<bool>),
 }
 
-fn is_wanted(cube: &Cube, series: &Series, question: &Question) -> bool {
+impl Wanted {
+    fn has(&self, series: i64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(wanted) => wanted[series as usize - 1],
+        }
+    }
+}
+
+fn wanted(cube: &Cube, question: &Question) -> Wanted {
+    let Question {
+        profile: None,
+        agent: None,
+        model: None,
+        ..
+    } = question
+    else {
+        let all = (1..).zip(cube.all_series());
+        let wanted = all.map(|(number, series)| is_wanted(cube, number, series, question));
+        return Wanted::Some(wanted.collect());
+    };
+    Wanted::All
+}
+
+fn is_wanted(cube: &Cube, number: i64, series: &Series, question: &Question) -> bool {
     let scope = &series.origin.scope;
     let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|w| w == value);
     is(&question.agent, &scope.agent)
-        && is(&question.model, &cube.priced[series.priced as usize].0)
+        && is(
+            &question.model,
+            &cube.priced[cube.priced_of(number) as usize].0,
+        )
         && question
             .profile
             .as_ref()
@@ -208,7 +247,8 @@ fn is_wanted(cube: &Cube, series: &Series, question: &Question) -> bool {
 #[derive(Debug, Default)]
 struct Groups {
     by_key: HashMap<String, usize>,
-    by_series: HashMap<i64, usize>,
+    /// By number of the series.
+    by_series: Vec<Option<u32>>,
     all: Vec<(String, Group)>,
     /// The span of time for which the last group is right, and the group.
     span: Option<(i64, i64, usize)>,
@@ -220,15 +260,20 @@ impl Groups {
             GroupBy::Day | GroupBy::Week | GroupBy::Month | GroupBy::Block => {
                 self.by_time(at, question)
             }
-            _ => match self.by_series.get(&series) {
-                Some(index) => *index,
-                None => {
-                    let of = &cube.all_series()[series as usize - 1];
-                    let index = self.by_name(of, cube, question.group_by);
-                    self.by_series.insert(series, index);
-                    index
+            _ => {
+                if self.by_series.is_empty() {
+                    self.by_series = vec![None; cube.all_series().len()];
                 }
-            },
+                let place = series as usize - 1;
+                match self.by_series[place] {
+                    Some(index) => index as usize,
+                    None => {
+                        let index = self.by_name(series, cube, question.group_by);
+                        self.by_series[place] = Some(index as u32);
+                        index
+                    }
+                }
+            }
         };
         &mut self.all[index].1
     }
@@ -262,11 +307,11 @@ impl Groups {
         index
     }
 
-    fn by_name(&mut self, series: &Series, cube: &Cube, group_by: GroupBy) -> usize {
-        let origin = &series.origin;
+    fn by_name(&mut self, series: i64, cube: &Cube, group_by: GroupBy) -> usize {
+        let origin = &cube.all_series()[series as usize - 1].origin;
         let profile = || origin.scope.profile.as_ref().map_or("", Alias::as_str);
         match group_by {
-            GroupBy::Model => self.index(cube.priced[series.priced as usize].0.clone()),
+            GroupBy::Model => self.index(cube.priced[cube.priced_of(series) as usize].0.clone()),
             GroupBy::Profile => self.index(profile().to_owned()),
             GroupBy::Agent => self.index(origin.scope.agent.clone()),
             GroupBy::Project => self.index(origin.project.clone()),
