@@ -164,13 +164,6 @@ impl<'a> Json<'a> {
         Some(value)
     }
 
-    /// Whether the next value is `true`. Takes it.
-    pub(super) fn is_true(&mut self) -> Option<bool> {
-        let is_true = self.peek()? == b't';
-        self.skip()?;
-        Some(is_true)
-    }
-
     /// Passes over a value.
     pub(super) fn skip(&mut self) -> Option<()> {
         match self.peek()? {

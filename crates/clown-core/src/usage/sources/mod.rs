@@ -3,6 +3,14 @@
 
 mod claude;
 mod codex;
+mod copilot;
+mod droid;
+mod gemini;
+mod goose;
+mod kimi;
+mod opencode;
+mod qwen;
+mod value;
 
 use super::batch::Batch;
 use super::json::Text;
@@ -28,13 +36,22 @@ pub(super) enum Read {
     Database(fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>),
 }
 
-/// How the file at `path` is read, of logs of `form`.
+/// How the file at `path` is read, of logs of `form`; `None` where nothing is known of such logs.
 pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
-    let _ = path;
+    let is = |end: &str| path.extension().is_some_and(|extension| extension == end);
     match form {
         UsageForm::Claude => Some(claude::READ),
         UsageForm::Codex => Some(codex::READ),
-        _ => None,
+        UsageForm::Opencode if is("json") => Some(opencode::FILE),
+        UsageForm::Opencode => Some(opencode::DATABASE),
+        UsageForm::Gemini if is("json") => Some(gemini::FILE),
+        UsageForm::Gemini => Some(gemini::LINES),
+        UsageForm::Droid => Some(droid::READ),
+        UsageForm::Qwen => Some(qwen::READ),
+        UsageForm::Kimi => Some(kimi::READ),
+        UsageForm::Copilot => Some(copilot::READ),
+        UsageForm::Goose => Some(goose::READ),
+        UsageForm::Grok | UsageForm::Aider => None,
     }
 }
 
@@ -92,7 +109,10 @@ fn model_or_unknown(model: &str) -> &str {
 /// The key of an answer by the provider's own id of it. Gateways count from one, or give one id to
 /// everything: an id that is short enough for that says nothing.
 fn key_of_answer(id: Text<'_>) -> Option<Key> {
-    let id = id.raw();
+    key_of_id(id.raw())
+}
+
+fn key_of_id(id: &[u8]) -> Option<Key> {
     let known = [&b"msg_"[..], b"resp_"]
         .iter()
         .any(|prefix| id.starts_with(prefix));
