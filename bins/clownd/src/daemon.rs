@@ -57,6 +57,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         fetch: Arc::new(Fetcher::new(settings.network)),
         registry: settings.registry,
         usage_sources: settings.usage_sources,
+        prices: settings.prices,
     })?;
     let core = Arc::new(core);
     let server = runtime

@@ -279,6 +279,7 @@ mod tests {
             fetch: Arc::new(crate::fetch::Offline),
             registry: RegistrySettings::default(),
             usage_sources: Vec::new(),
+            prices: Default::default(),
         });
         core.unwrap()
     }

@@ -32,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         fetch: Arc::new(clown_core::fetch::Offline),
         registry: clown_core::registry::RegistrySettings::default(),
         usage_sources: Vec::new(),
+        prices: Default::default(),
     })?;
     let core = Arc::new(core);
     let store = Arc::clone(&core.store);

@@ -16,6 +16,8 @@ mod scan;
 mod sources;
 
 pub use import::{ImportRequest, Imported, Importing};
+pub(crate) use prices::check as check_prices;
+pub use prices::{Charge, ModelPrice, PriceOrigin, Rates, Schedule, Step, dollars};
 pub use record::Counts;
 pub use rows::list_in;
 
@@ -23,6 +25,7 @@ use crate::Alias;
 use crate::agents::AgentManifest;
 use crate::keys::Environment;
 use crate::manifests::Manifests;
+use crate::registry::Layer;
 use crate::store::{Store, StoreError, Tx};
 use batch::{Batch, Scope};
 use clown_events::{Cost, Tokens, UsageUpdated};
@@ -30,6 +33,7 @@ use files::Progress;
 use follow::Follower;
 use places::Place;
 use prices::Prices;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -43,6 +47,8 @@ pub struct UsageSettings {
     pub environment: Environment,
     /// Agents whose own folders are counted, beside those that were imported.
     pub sources: Vec<String>,
+    /// The person's own prices, by model.
+    pub prices: BTreeMap<String, Rates>,
 }
 
 /// The count of usage.
@@ -116,16 +122,34 @@ impl Usage {
         agents: Arc<Manifests<AgentManifest>>,
         settings: UsageSettings,
     ) -> Self {
+        let prices = Prices::new(settings.prices.clone(), Arc::default());
         Self {
             store,
             agents,
             settings,
-            prices: RwLock::default(),
+            prices: RwLock::new(Arc::new(prices)),
             reading: Mutex::default(),
             told: Mutex::default(),
             follower: Mutex::default(),
             imports: Mutex::default(),
         }
+    }
+
+    /// Takes the registry's prices from `layer`, for all that is asked from now on.
+    pub fn take_prices(&self, layer: Arc<Layer>) {
+        let mut prices = self.prices.write().unwrap_or_else(PoisonError::into_inner);
+        if !prices.are_over(&layer) {
+            *prices = Arc::new(prices.over(layer));
+        }
+    }
+
+    /// What a model costs, whatever its name is in a log, and who says so.
+    pub fn price_of(&self, model: &str) -> Option<ModelPrice> {
+        self.prices().find(model).map(|price| (*price).clone())
+    }
+
+    fn prices(&self) -> Arc<Prices> {
+        Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads everything that is new in the homes of profiles and in the folders that are counted
@@ -206,7 +230,7 @@ impl Usage {
 
     /// Counts a batch; gives the number of answers that were not known.
     fn count(&self, mut batch: Batch, progress: Vec<Progress>) -> Result<u64, UsageError> {
-        let prices = Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner));
+        let prices = self.prices();
         let mut told = lock(&self.told);
         let tells = told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         let applied = self.store.commit(move |tx| {

@@ -36,6 +36,7 @@ impl World {
                 homes: folder.join("homes"),
                 environment: environment.into_iter().collect(),
                 sources: Vec::new(),
+                prices: BTreeMap::new(),
             },
         ))
     }

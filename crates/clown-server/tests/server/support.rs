@@ -50,6 +50,7 @@ impl TestServer {
             fetch: Arc::new(clown_core::fetch::Offline),
             registry: clown_core::registry::RegistrySettings::default(),
             usage_sources: Vec::new(),
+            prices: Default::default(),
         });
         let core = Arc::new(core.unwrap());
         let store = Arc::clone(&core.store);
