@@ -37,6 +37,7 @@ pub(super) fn serve(state_dir: PathBuf, power: bool, batch: u64) -> anyhow::Resu
         registry: clown_core::registry::RegistrySettings::default(),
         usage_sources: Vec::new(),
         usage_timezone: None,
+        prices: Default::default(),
     })?);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = ServerSettings::new(listen);

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, bail};
 use clown_core::registry::{Address, RegistrySettings, VerifyingKey};
+use clown_core::usage::{Rates, dollars};
+use clown_events::Usd;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) network: NetworkConfig,
     pub(crate) registry: RegistryConfig,
     pub(crate) usage: UsageConfig,
-    prices: BTreeMap<String, toml::Table>,
+    prices: BTreeMap<String, PriceConfig>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,7 +113,56 @@ pub(crate) struct UsageConfig {
     pub(crate) sources: Vec<String>,
 }
 
+/// What a model costs, in US dollars for a million tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceConfig {
+    input: Dollars,
+    output: Dollars,
+    cache_write: Option<Dollars>,
+    cache_write_hour: Option<Dollars>,
+    cache_read: Option<Dollars>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Dollars(Usd);
+
+impl TryFrom<f64> for Dollars {
+    type Error = String;
+
+    fn try_from(amount: f64) -> Result<Self, Self::Error> {
+        let message = || {
+            format!(
+                "{amount} is no price: give US dollars for a million tokens, such as 0.25; 0 where it is free"
+            )
+        };
+        dollars(amount).map(Self).ok_or_else(message)
+    }
+}
+
+impl PriceConfig {
+    fn rates(&self) -> Rates {
+        let amount = |dollars: Option<Dollars>| dollars.map(|Dollars(amount)| amount);
+        Rates {
+            input: amount(Some(self.input)),
+            output: amount(Some(self.output)),
+            cache_write: amount(self.cache_write),
+            cache_write_hour: amount(self.cache_write_hour),
+            cache_read: amount(self.cache_read),
+        }
+    }
+}
+
 impl Config {
+    /// The person's own prices, by model.
+    pub(crate) fn prices(&self) -> BTreeMap<String, Rates> {
+        let prices = self.prices.iter();
+        prices
+            .map(|(model, price)| (model.clone(), price.rates()))
+            .collect()
+    }
+
     /// The file at `path`; the defaults when there is none.
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
         let text = match fs::read_to_string(path) {
@@ -170,10 +221,7 @@ impl Config {
         if let Some(zone) = &self.usage.timezone {
             clown_core::usage::Zone::named(zone).context("usage.timezone")?;
         }
-        match self.prices.iter().find(|(_, prices)| prices.is_empty()) {
-            Some((model, _)) => bail!("prices.{model} holds no price"),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -181,15 +229,6 @@ fn positive(name: &str, value: Option<u64>, largest: u64) -> anyhow::Result<()> 
     match value {
         Some(value) if value == 0 || value > largest => {
             bail!("{name} is {value}: give a number from 1 to {largest}")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn not_empty(name: &str, value: Option<&str>) -> anyhow::Result<()> {
-    match value {
-        Some(value) if value.trim().is_empty() => {
-            bail!("{name} is empty: give it a value, or leave it out")
         }
         _ => Ok(()),
     }
@@ -230,12 +269,29 @@ mod tests {
             sources = ["claude"]
             [prices."some-model"]
             input = 1.5
+            output = 6
+            cache_write = 1.875
+            cache_write_hour = 3
+            cache_read = 0.15
             "#,
         )
         .unwrap();
         assert_eq!(config.journal.sync, Some(SyncConfig::Power));
         assert_eq!(config.limits.stall_secs, Some(3));
         assert_eq!(config.access.hosts, ["clown.internal"]);
+        let nanos = config.prices()["some-model"]
+            .kinds()
+            .map(|rate| rate.unwrap().nanos());
+        assert_eq!(
+            nanos,
+            [
+                1_500_000_000,
+                6_000_000_000,
+                1_875_000_000,
+                3_000_000_000,
+                150_000_000
+            ]
+        );
     }
 
     #[test]
@@ -277,5 +333,15 @@ mod tests {
         check("[registry]\nsync = \"hourly\"\n", &["hourly", "daily"]);
         check("[registry]\nkey = \"x\"\n", &["key", "line 2"]);
         check("listen = \n", &["line 1"]);
+        let price = |more: &str| format!("[prices.\"a model\"]\ninput = 1\n{more}\n");
+        check(
+            &price("output = 2\ncache = 3"),
+            &["cache", "line 4", "cache_write_hour"],
+        );
+        check(&price(""), &["line 1", "output"]);
+        check(&price("output = -2"), &["line 3", "-2", "a million"]);
+        check(&price("output = nan"), &["line 3", "no price"]);
+        check(&price("output = \"2\""), &["line 3"]);
+        check("[prices]\ninput = 1\n", &["line 2"]);
     }
 }

@@ -58,6 +58,7 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         registry: settings.registry,
         usage_sources: settings.usage_sources,
         usage_timezone: settings.usage_timezone,
+        prices: settings.prices,
     })?;
     let core = Arc::new(core);
     let server = runtime

@@ -8,8 +8,10 @@ use anyhow::{Context as _, bail};
 use clown_core::journal::Retention;
 use clown_core::registry::RegistrySettings;
 use clown_core::store::{Durability, StoreSettings};
+use clown_core::usage::Rates;
 use clown_fetch::{FetcherSettings, ProxySettings};
 use clown_server::ServerSettings;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) registry: RegistrySettings,
     pub(crate) usage_sources: Vec<String>,
     pub(crate) usage_timezone: Option<String>,
+    pub(crate) prices: BTreeMap<String, Rates>,
     /// Whether the registry is synced without being asked to.
     pub(crate) syncs: bool,
 }
@@ -122,6 +125,7 @@ impl Settings {
                 proxies: ProxySettings::from_variables(|name| text(name).ok().flatten()),
             },
             registry: config.registry.settings()?,
+            prices: config.prices(),
             usage_sources: config.usage.sources,
             usage_timezone: config.usage.timezone,
             syncs: config.registry.sync != Some(RegistrySync::Never),

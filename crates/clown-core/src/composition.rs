@@ -14,9 +14,10 @@ use crate::rules::Catalogue;
 use crate::runs::{Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
 use crate::templates::{self, TemplateManifest};
-use crate::usage::{Total, Usage, UsageError, UsageSettings};
+use crate::usage::{Rates, Total, Usage, UsageError, UsageSettings};
 use crate::{Alias, Seq, agents, files, providers, proxies, usage};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct CoreSettings {
     pub usage_sources: Vec<String>,
     /// Whose days are meant where nobody says; the machine's own if none.
     pub usage_timezone: Option<String>,
+    /// The person's own prices, by model.
+    pub prices: BTreeMap<String, Rates>,
 }
 
 /// The daemon's domain.
@@ -233,8 +236,10 @@ impl Core {
                 environment: environment.clone(),
                 sources: settings.usage_sources,
                 timezone: settings.usage_timezone,
+                prices: settings.prices,
             },
         ));
+        usage.take_prices(registry.active().layer());
         Ok(Self {
             store,
             keys,
@@ -281,24 +286,25 @@ impl Core {
         self.usage.stop();
     }
 
-    /// Syncs the registry. Agents that it brings are looked for afterwards, in the background.
+    /// Syncs the registry. Its prices count at once; agents that it brings are looked for afterwards,
+    /// in the background.
     pub fn sync_registry(&self, request: &SyncRequest) -> Result<Synced, Arc<RegistryError>> {
         let synced = self.registry.sync(request)?;
-        self.agents.look_soon();
+        self.follow_registry();
         Ok(synced)
     }
 
     /// Uses this commit of the registry until it is unpinned.
     pub fn pin_registry(&self, commit: &str) -> Result<Synced, Arc<RegistryError>> {
         let synced = self.registry.pin(commit)?;
-        self.agents.look_soon();
+        self.follow_registry();
         Ok(synced)
     }
 
     /// Uses the newest commit of the registry again.
     pub fn unpin_registry(&self) -> Result<Synced, Arc<RegistryError>> {
         let synced = self.registry.unpin()?;
-        self.agents.look_soon();
+        self.follow_registry();
         Ok(synced)
     }
 
@@ -317,6 +323,12 @@ impl Core {
         );
         look(Kind::Template, &mut self.templates.current().own());
         replaced
+    }
+
+    /// Does what another set of artifacts asks for.
+    fn follow_registry(&self) {
+        self.usage.take_prices(self.registry.active().layer());
+        self.agents.look_soon();
     }
 
     /// Everything at one moment, with the number of the last event that it reflects.

@@ -282,6 +282,7 @@ mod tests {
             registry: RegistrySettings::default(),
             usage_sources: Vec::new(),
             usage_timezone: None,
+            prices: Default::default(),
         });
         core.unwrap()
     }

@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         registry: clown_core::registry::RegistrySettings::default(),
         usage_sources: Vec::new(),
         usage_timezone: None,
+        prices: Default::default(),
     })?;
     let core = Arc::new(core);
     let store = Arc::clone(&core.store);

@@ -51,7 +51,7 @@ pub(crate) struct SyncArgs {
 /// What `clownd registry build` takes.
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
-    /// Where the manifests are: *.toml in its folders agents, providers, templates and prices
+    /// Where the manifests are: *.toml in its folders agents, providers, templates and prices, there also *.json
     dir: PathBuf,
     /// Where the registry goes; other channels there stay
     #[arg(long, value_name = "DIR")]

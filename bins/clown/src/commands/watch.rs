@@ -89,7 +89,7 @@ async fn follow(
                 }
                 let ended = stream.during(handler.event(&received)).await?;
                 if matches!(received.envelope.event, Event::UsageUpdated(_)) {
-                    stream.during(warnings.look(&client)).await;
+                    Box::pin(stream.during(warnings.look(&client))).await;
                 }
                 if let Some(ended) = ended.or_else(|| bound.ends_at(received.envelope.seq)) {
                     return Ok(ended);

@@ -5,6 +5,7 @@ use super::layer::{LayerFile, check_file};
 use crate::files::write_atomically;
 use crate::providers::{Identifier, Problem};
 use clown_events::Timestamp;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -55,7 +56,7 @@ pub struct Built {
 pub enum BuildError {
     /// There is nothing to make one of.
     #[error(
-        "there is no manifest below {}: put them into its folders agents, providers, templates and prices, as *.toml",
+        "there is no manifest below {}: put them into its folders agents, providers and templates as *.toml, and prices as *.json or *.toml",
         folder.display()
     )]
     Empty {
@@ -179,8 +180,21 @@ fn read_sources(folder: &Path) -> Result<Vec<(Artifact, String)>, BuildError> {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     for kind in Kind::ALL {
-        for path in manifest_files(&folder.join(kind.folder()))? {
+        let endings: &[&str] = match kind {
+            // As LiteLLM publishes them.
+            Kind::Prices => &[".toml", ".json"],
+            Kind::Agent | Kind::Provider | Kind::Template => &[".toml"],
+        };
+        let mut ids = BTreeSet::new();
+        for path in manifest_files(&folder.join(kind.folder()), endings)? {
             match read_source(kind, &path) {
+                Ok((artifact, _)) if !ids.insert(artifact.id.as_str().to_owned()) => {
+                    let message = format!(
+                        "there is another file whose id is {}: give one of them another name",
+                        artifact.id.as_str()
+                    );
+                    problems.push(Problem::of(&path, message));
+                }
                 Ok(source) => sources.push(source),
                 Err(problem) => problems.push(problem),
             }
@@ -198,7 +212,7 @@ fn read_sources(folder: &Path) -> Result<Vec<(Artifact, String)>, BuildError> {
 }
 
 /// In the order of their names. Hidden files are left alone: editors keep theirs there.
-fn manifest_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
+fn manifest_files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, BuildError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -208,7 +222,8 @@ fn manifest_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     for entry in entries {
         let path = entry.map_err(|error| file_error(folder, error))?.path();
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if !name.starts_with(b".") && name.ends_with(b".toml") {
+        let has_ending = |ending: &&str| name.ends_with(ending.as_bytes());
+        if !name.starts_with(b".") && endings.iter().any(has_ending) {
             paths.push(path);
         }
     }
@@ -226,11 +241,11 @@ fn read_source(kind: Kind, path: &Path) -> Result<(Artifact, String), Problem> {
             "it is larger than {MAX_ARTIFACT_BYTES} bytes"
         )));
     }
-    // The file's name is the id, so that no two files can have one.
+    // The file's name is the id, so that two files hardly ever have one.
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let id = Identifier::try_from(stem.clone().into_owned()).map_err(|_| {
         wrong(format!(
-            "its name is to be its id with .toml behind, and `{stem}` is no id: 1 to 64 letters, digits, `.`, `_` and `-`"
+            "its name without its ending is to be its id, and `{stem}` is none: 1 to 64 letters, digits, `.`, `_` and `-`"
         ))
     })?;
     let file = LayerFile {

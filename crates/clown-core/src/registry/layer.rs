@@ -4,6 +4,7 @@ use super::index::{Artifact, Index, Kind};
 use crate::agents::AgentManifest;
 use crate::providers::{self, Problem, ProviderManifest};
 use crate::templates::TemplateManifest;
+use crate::usage;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -39,20 +40,21 @@ impl Layer {
             let path = Path::new("registry")
                 .join(index.channel.as_str())
                 .join(index.commit.short())
-                .join(artifact.kind.folder())
-                .join(format!("{}.toml", artifact.id.as_str()));
+                .join(artifact.kind.folder());
             let text = content(artifact)
                 .and_then(|bytes| String::from_utf8(bytes.as_slice().to_vec()).ok());
             let Some(content) = text else {
+                let path = path.join(artifact.id.as_str());
                 layer
                     .problems
                     .push(Problem::of(&path, "it is no text".to_owned()));
                 continue;
             };
+            let ending = if is_json(&content) { "json" } else { "toml" };
             let file = LayerFile {
                 kind: artifact.kind,
                 id: artifact.id.as_str().to_owned(),
-                path,
+                path: path.join(format!("{}.{ending}", artifact.id.as_str())),
                 content,
             };
             match check_file(&file) {
@@ -61,6 +63,15 @@ impl Layer {
             }
         }
         layer
+    }
+
+    /// One of these, as if an index had named them.
+    #[cfg(test)]
+    pub(crate) fn of_files(files: Vec<LayerFile>) -> Self {
+        Self {
+            files,
+            problems: Vec::new(),
+        }
     }
 
     /// The artifacts that this version cannot use.
@@ -74,13 +85,18 @@ impl Layer {
     }
 }
 
+/// An object in JSON, which no TOML is.
+pub(crate) fn is_json(content: &str) -> bool {
+    content.trim_start().starts_with('{')
+}
+
 /// Whether an artifact can be used.
 pub(super) fn check_file(file: &LayerFile) -> Result<(), Problem> {
     match file.kind {
         Kind::Agent => providers::parse_foreign::<AgentManifest>(file).map(drop),
         Kind::Provider => providers::parse_foreign::<ProviderManifest>(file).map(drop),
         Kind::Template => providers::parse_foreign::<TemplateManifest>(file).map(drop),
-        Kind::Prices => providers::parse_table(&file.path, &file.content).map(drop),
+        Kind::Prices => usage::check_prices(file),
     }
 }
 

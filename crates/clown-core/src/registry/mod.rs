@@ -32,6 +32,7 @@ pub use error::RegistryError;
 pub use index::{
     Artifact, Channel, Commit, FORMAT, Hash, Index, IndexError, InvalidChannel, Kind, Version,
 };
+pub(crate) use layer::is_json;
 pub use layer::{Active, Layer, LayerFile};
 pub use rows::KeptIndex;
 pub use service::{Registry, RegistrySettings, SyncRequest, Synced};

@@ -714,6 +714,7 @@ fn building_twice_changes_nothing_and_what_is_wrong_is_listed() {
     fs::create_dir_all(source.join("providers")).unwrap();
     fs::create_dir_all(source.join("agents")).unwrap();
     fs::create_dir_all(source.join("templates")).unwrap();
+    fs::create_dir_all(source.join("prices")).unwrap();
     let request = || BuildRequest {
         folder: &source,
         out: Path::new("/nonexistent"),
@@ -734,8 +735,18 @@ fn building_twice_changes_nothing_and_what_is_wrong_is_listed() {
         "id = \"sh\"\nname = \"S\"\nbinaries = [\"sh\"]\n[version]\nargs = [\"-c\", \"id\"]\npattern = '(x)'\n",
     )
     .unwrap();
+    let price = "{\"m\": {\"input_cost_per_token\": 1e-6}}";
+    fs::write(source.join("prices/2025.json"), price).unwrap();
+    fs::write(source.join("prices/2025.toml"), price).unwrap();
+    fs::write(source.join("prices/2026.json"), "{\n\"m\" 1}").unwrap();
+    fs::write(source.join("prices/2027.toml"), "[m]\nprice = 1\n").unwrap();
     let error = build(&request()).unwrap_err().to_string();
     for part in [
+        "2025.toml:1:1",
+        "another file whose id is 2025",
+        "2026.json:2:",
+        "2027.toml",
+        "no model in it has a price",
         "moon.toml:1:1",
         "listed as",
         "bad.toml:1:6",

@@ -24,6 +24,8 @@ mod zone;
 pub use budget::{Budget, Period};
 pub use import::{ImportRequest, Imported, Importing};
 pub use now::{Block, Now, NowQuestion};
+pub(crate) use prices::check as check_prices;
+pub use prices::{Charge, ModelPrice, PriceOrigin, Rates, Schedule, Step, dollars};
 pub use record::Counts;
 pub use report::{GroupBy, Question, Report, Row, SessionOf, Used};
 pub use rows::list_in;
@@ -34,6 +36,7 @@ use crate::Alias;
 use crate::agents::AgentManifest;
 use crate::keys::Environment;
 use crate::manifests::Manifests;
+use crate::registry::Layer;
 use crate::store::{Store, StoreError, Tx};
 use batch::{Batch, Scope};
 use clown_events::{Cost, Tokens, UsageUpdated};
@@ -42,6 +45,7 @@ use files::Progress;
 use follow::Follower;
 use places::Place;
 use prices::Prices;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -57,6 +61,8 @@ pub struct UsageSettings {
     pub sources: Vec<String>,
     /// Whose days are meant where nobody says; the machine's own if none.
     pub timezone: Option<String>,
+    /// The person's own prices, by model.
+    pub prices: BTreeMap<String, Rates>,
 }
 
 /// The count of usage.
@@ -135,17 +141,35 @@ impl Usage {
         agents: Arc<Manifests<AgentManifest>>,
         settings: UsageSettings,
     ) -> Self {
+        let prices = Prices::new(settings.prices.clone(), Arc::default());
         Self {
             store,
             agents,
             settings,
-            prices: RwLock::default(),
+            prices: RwLock::new(Arc::new(prices)),
             reading: Mutex::default(),
             told: Mutex::default(),
             cube: Mutex::default(),
             follower: Mutex::default(),
             imports: Mutex::default(),
         }
+    }
+
+    /// Takes the registry's prices from `layer`, for all that is asked from now on.
+    pub fn take_prices(&self, layer: Arc<Layer>) {
+        let mut prices = self.prices.write().unwrap_or_else(PoisonError::into_inner);
+        if !prices.are_over(&layer) {
+            *prices = Arc::new(prices.over(layer));
+        }
+    }
+
+    /// What a model costs, whatever its name is in a log, and who says so.
+    pub fn price_of(&self, model: &str) -> Option<ModelPrice> {
+        self.prices().find(model).map(|price| (*price).clone())
+    }
+
+    fn prices(&self) -> Arc<Prices> {
+        Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads everything that is new in the homes of profiles and in the folders that are counted
@@ -272,10 +296,6 @@ impl Usage {
         let answer = ask(&cube, &prices);
         *held = Some(cube);
         Ok(answer)
-    }
-
-    fn prices(&self) -> Arc<Prices> {
-        Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells of what is counted and not told yet.

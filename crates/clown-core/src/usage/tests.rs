@@ -37,6 +37,7 @@ impl World {
                 environment: environment.into_iter().collect(),
                 sources: Vec::new(),
                 timezone: None,
+                prices: BTreeMap::new(),
             },
         ))
     }

@@ -51,6 +51,7 @@ impl TestServer {
             registry: clown_core::registry::RegistrySettings::default(),
             usage_sources: Vec::new(),
             usage_timezone: None,
+            prices: Default::default(),
         });
         let core = Arc::new(core.unwrap());
         let store = Arc::clone(&core.store);

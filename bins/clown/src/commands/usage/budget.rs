@@ -164,7 +164,7 @@ impl Warnings {
             return;
         };
         for budget in &budgets {
-            for warning in self.news(budget) {
+            if let Some(warning) = self.news(budget) {
                 note(warning);
             }
         }

@@ -190,8 +190,8 @@ pub(super) fn count(number: u64) -> String {
     };
     let hundredths = number / (unit / 100);
     match hundredths {
-        ..1_000 => format!("{}.{:02}{name}", hundredths / 100, hundredths % 100),
-        ..10_000 => format!("{}.{}{name}", hundredths / 100, hundredths / 10 % 10),
+        0..1_000 => format!("{}.{:02}{name}", hundredths / 100, hundredths % 100),
+        1_000..10_000 => format!("{}.{}{name}", hundredths / 100, hundredths / 10 % 10),
         _ => format!("{}{name}", hundredths / 100),
     }
 }

@@ -116,7 +116,7 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
     json.object(|key, value| {
         match key {
             b"type" => {
-                line.is_answer = value.text()?.is_some_and(|text| text.raw() == b"assistant")
+                line.is_answer = value.text()?.is_some_and(|text| text.raw() == b"assistant");
             }
             b"uuid" => line.uuid = value.text()?.unwrap_or_default(),
             b"timestamp" => line.at = value.text()?.unwrap_or_default(),
@@ -204,7 +204,7 @@ fn advisor<'a>(value: &mut Json<'a>) -> Option<Option<(Text<'a>, Counts)>> {
             b"type" => {
                 advises = value
                     .text()?
-                    .is_some_and(|text| text.raw() == b"advisor_message")
+                    .is_some_and(|text| text.raw() == b"advisor_message");
             }
             b"model" => model = value.text()?.unwrap_or_default(),
             _ => count(key, value, &mut counts, &mut writes)?,
