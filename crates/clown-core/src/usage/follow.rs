@@ -121,10 +121,10 @@ fn run(usage: &Usage, changed: SyncSender<Wake>, woken: &Receiver<Wake>) {
     let mut places = true;
     lock(&changes).all = true;
     loop {
+        let mut fresh = Vec::new();
         if places {
             // Watched first, then looked at: what changes in between is seen.
-            eyes.follow(usage);
-            lock(&changes).all = true;
+            fresh = eyes.follow(usage);
             places = false;
         }
         let mut now = std::mem::take(&mut *lock(&changes));
@@ -132,7 +132,10 @@ fn run(usage: &Usage, changed: SyncSender<Wake>, woken: &Receiver<Wake>) {
         if now.all {
             all_at = Instant::now();
         }
-        let failure = eyes.look(usage, &now).err().map(|error| error.to_string());
+        let failure = eyes
+            .look(usage, &now, &fresh)
+            .err()
+            .map(|error| error.to_string());
         if failure != told
             && let Some(message) = &failure
         {
@@ -157,7 +160,7 @@ fn run(usage: &Usage, changed: SyncSender<Wake>, woken: &Receiver<Wake>) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     // What was written last is counted before the end.
                     let last = std::mem::take(&mut *lock(&changes));
-                    if let Err(error) = eyes.look(usage, &last) {
+                    if let Err(error) = eyes.look(usage, &last, &[]) {
                         tracing::error!("{error}");
                     }
                     return;
@@ -200,14 +203,14 @@ impl Eyes {
         }
     }
 
-    /// Watches the places that are there now.
-    fn follow(&mut self, usage: &Usage) {
+    /// Watches the places that are there now. Gives those that were not watched as they are.
+    fn follow(&mut self, usage: &Usage) -> Vec<Place> {
         match usage.places() {
             Ok(places) => self.places = places,
             Err(error) => tracing::error!("{error}"),
         }
         let Some(watcher) = &mut self.watcher else {
-            return;
+            return self.places.clone();
         };
         let bases: HashSet<PathBuf> = self
             .places
@@ -220,6 +223,13 @@ impl Eyes {
             let _ = watcher.unwatch(gone);
         }
         self.watched.retain(|base| bases.contains(base));
+        let is_fresh = |place: &&Place| {
+            place
+                .bases()
+                .iter()
+                .any(|base| !self.watched.contains(base))
+        };
+        let fresh = self.places.iter().filter(is_fresh).cloned().collect();
         for base in bases {
             if self.watched.contains(&base) {
                 continue;
@@ -229,10 +239,20 @@ impl Eyes {
                 Err(error) => tracing::warn!("cannot watch {}: {error}", base.display()),
             }
         }
+        fresh
     }
 
-    fn look(&mut self, usage: &Usage, changes: &Changes) -> Result<(), UsageError> {
+    /// Reads what has changed, and all that is in `fresh` places.
+    fn look(
+        &mut self,
+        usage: &Usage,
+        changes: &Changes,
+        fresh: &[Place],
+    ) -> Result<(), UsageError> {
         let mut files: Vec<(&Place, PathBuf)> = Vec::new();
+        for place in fresh.iter().filter(|_| !changes.all) {
+            files.extend(place.files().into_iter().map(|path| (place, path)));
+        }
         if changes.all {
             for place in &self.places {
                 files.extend(place.files().into_iter().map(|path| (place, path)));
