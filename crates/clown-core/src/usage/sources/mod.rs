@@ -3,6 +3,7 @@
 
 mod claude;
 mod codex;
+mod gemini;
 
 use super::batch::Batch;
 use super::json::Text;
@@ -30,10 +31,13 @@ pub(super) enum Read {
 
 /// How the file at `path` is read, of logs of `form`.
 pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
-    let _ = path;
     match form {
         UsageForm::Claude => Some(claude::READ),
         UsageForm::Codex => Some(codex::READ),
+        UsageForm::Gemini if path.extension().is_some_and(|kind| kind == "json") => {
+            Some(gemini::WHOLE)
+        }
+        UsageForm::Gemini => Some(gemini::LINES),
         _ => None,
     }
 }
@@ -104,6 +108,18 @@ fn key_of_answer(id: Text<'_>) -> Option<Key> {
 fn moment(text: Text<'_>) -> Option<i64> {
     let moment: Timestamp = std::str::from_utf8(text.raw()).ok()?.parse().ok()?;
     Some(moment.unix_millis())
+}
+
+/// So much of a small file beside a log.
+const MAX_BESIDE: u64 = 1 << 20;
+
+/// What a file beside a log says, where there is one.
+fn text_of_file(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_BESIDE {
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
 }
 
 #[cfg(test)]

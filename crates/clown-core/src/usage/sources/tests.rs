@@ -93,7 +93,9 @@ pub(super) fn check(files: &[(&str, &str)], expected: (i64, [i64; Counts::KINDS]
 
 /// The models that were counted, and whether by a faster service, in alphabetical order.
 pub(super) fn models(world: &World) -> Vec<(String, bool)> {
-    let series = world.store.read(|connection| ledger::series_from(connection, 0));
+    let series = world
+        .store
+        .read(|connection| ledger::series_from(connection, 0));
     let mut models: Vec<_> = series
         .unwrap()
         .into_iter()
@@ -106,7 +108,9 @@ pub(super) fn models(world: &World) -> Vec<(String, bool)> {
 
 /// Sessions and their projects, in alphabetical order.
 pub(super) fn sessions(world: &World) -> Vec<(String, String)> {
-    let series = world.store.read(|connection| ledger::series_from(connection, 0));
+    let series = world
+        .store
+        .read(|connection| ledger::series_from(connection, 0));
     let mut sessions: Vec<_> = series
         .unwrap()
         .into_iter()
@@ -120,6 +124,8 @@ pub(super) fn sessions(world: &World) -> Vec<(String, String)> {
 const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Claude, "s.jsonl"),
     (UsageForm::Codex, "s.jsonl"),
+    (UsageForm::Gemini, "s.jsonl"),
+    (UsageForm::Gemini, "s.json"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
