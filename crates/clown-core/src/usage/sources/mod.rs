@@ -3,7 +3,9 @@
 
 mod claude;
 mod codex;
+mod copilot;
 mod gemini;
+mod qwen;
 
 use super::batch::Batch;
 use super::json::Text;
@@ -38,6 +40,8 @@ pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
             Some(gemini::WHOLE)
         }
         UsageForm::Gemini => Some(gemini::LINES),
+        UsageForm::Qwen => Some(qwen::READ),
+        UsageForm::Copilot => Some(copilot::READ),
         _ => None,
     }
 }

@@ -126,6 +126,8 @@ const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Codex, "s.jsonl"),
     (UsageForm::Gemini, "s.jsonl"),
     (UsageForm::Gemini, "s.json"),
+    (UsageForm::Qwen, "s.jsonl"),
+    (UsageForm::Copilot, "s.jsonl"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
