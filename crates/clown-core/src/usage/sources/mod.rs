@@ -5,6 +5,7 @@ mod claude;
 mod codex;
 mod copilot;
 mod gemini;
+mod kimi;
 mod qwen;
 
 use super::batch::Batch;
@@ -42,6 +43,7 @@ pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
         UsageForm::Gemini => Some(gemini::LINES),
         UsageForm::Qwen => Some(qwen::READ),
         UsageForm::Copilot => Some(copilot::READ),
+        UsageForm::Kimi => Some(kimi::READ),
         _ => None,
     }
 }
@@ -57,6 +59,9 @@ pub(super) struct Memory {
     pub(super) session: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) model: String,
+    /// What is called by another name, by that name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) names: BTreeMap<String, String>,
     /// Sums that grow, by what they are of.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) sums: BTreeMap<String, Counts>,

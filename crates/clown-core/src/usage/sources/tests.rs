@@ -128,6 +128,7 @@ const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Gemini, "s.json"),
     (UsageForm::Qwen, "s.jsonl"),
     (UsageForm::Copilot, "s.jsonl"),
+    (UsageForm::Kimi, "session/agents/main/wire.jsonl"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
