@@ -6,6 +6,7 @@ mod codex;
 mod copilot;
 mod gemini;
 mod kimi;
+mod pi;
 mod qwen;
 
 use super::batch::Batch;
@@ -44,6 +45,7 @@ pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
         UsageForm::Qwen => Some(qwen::READ),
         UsageForm::Copilot => Some(copilot::READ),
         UsageForm::Kimi => Some(kimi::READ),
+        UsageForm::Pi => Some(pi::READ),
         _ => None,
     }
 }

@@ -129,6 +129,7 @@ const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Qwen, "s.jsonl"),
     (UsageForm::Copilot, "s.jsonl"),
     (UsageForm::Kimi, "session/agents/main/wire.jsonl"),
+    (UsageForm::Pi, "s.jsonl"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
