@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 /// The programs of the built-in agents, and what each prints as its version.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("aider", "aider 1.0.0"),
     ("amp", "1.0.0 (released today)"),
     ("claude", "1.0.0 (Claude Code)"),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("grok", "grok 1.0.0 (1)"),
     ("kimi", "1.0.0"),
     ("opencode", "1.0.0"),
+    ("pi", "1.0.0"),
     ("qwen", "1.0.0"),
 ];
 
@@ -119,7 +120,7 @@ fn a_version_manager_that_switches_is_seen() {
 }
 
 #[test]
-fn fifteen_agents_are_asked_once_and_never_again_while_nothing_changes() {
+fn sixteen_agents_are_asked_once_and_never_again_while_nothing_changes() {
     let mut world = World::new();
     fs::create_dir_all(world.path("config/agents.d")).unwrap();
     let mine = "id = \"mine\"\nname = \"Mine\"\nbinaries = [\"mine\"]\nversion = { args = [], pattern = '(.+)' }\n";
@@ -135,11 +136,11 @@ fn fifteen_agents_are_asked_once_and_never_again_while_nothing_changes() {
             .into_iter()
             .filter(|agent| agent["version"] != Value::Null)
     };
-    wait_for("15 agents", || {
-        (installed(&world).count() == 15).then_some(())
+    wait_for("16 agents", || {
+        (installed(&world).count() == 16).then_some(())
     });
     assert!(installed(&world).all(|agent| agent["version"] != "unknown"));
-    assert_eq!(runs(&world), 15);
+    assert_eq!(runs(&world), 16);
 
     assert_eq!(
         world
@@ -156,6 +157,6 @@ fn fifteen_agents_are_asked_once_and_never_again_while_nothing_changes() {
             .status,
         200
     );
-    assert_eq!(installed(&world).count(), 15);
-    assert_eq!(runs(&world), 15);
+    assert_eq!(installed(&world).count(), 16);
+    assert_eq!(runs(&world), 16);
 }

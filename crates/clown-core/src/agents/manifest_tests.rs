@@ -33,6 +33,7 @@ fn the_built_in_ones_are_good() {
             "grok",
             "kimi",
             "opencode",
+            "pi",
             "qwen",
         ]
     );
@@ -87,6 +88,7 @@ fn versions_as_the_programs_print_them() {
     check("goose", " 1.50.0\n", Some("1.50.0"));
     check("grok", "grok 1.0.41 (4220f3b224a6)\n", Some("1.0.41"));
     check("kimi", "2.1.0\n", Some("2.1.0"));
+    check("pi", "0.73.1\n", Some("0.73.1"));
     check("qwen", "0.24.4\n", Some("0.24.4"));
     check("gemini", "Error: Cannot find module\n", None);
     check("claude", "", None);
@@ -123,6 +125,7 @@ fn hooks_of_the_built_in_ones() {
         ("grok", Some((HooksForm::Groups, "Stop"))),
         ("kimi", None),
         ("opencode", None),
+        ("pi", None),
         ("qwen", Some((HooksForm::Groups, "Stop"))),
     ] {
         check(id, expected);

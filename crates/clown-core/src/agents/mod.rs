@@ -33,7 +33,7 @@ use crate::registry::{Kind, Layer};
 use std::path::Path;
 
 /// The built-in manifests, as file name and content.
-const BUILT_IN: [(&str, &str); 14] = [
+const BUILT_IN: [(&str, &str); 15] = [
     (
         "aider.toml",
         include_str!("../../manifests/agents/aider.toml"),
@@ -83,6 +83,7 @@ const BUILT_IN: [(&str, &str); 14] = [
         "opencode.toml",
         include_str!("../../manifests/agents/opencode.toml"),
     ),
+    ("pi.toml", include_str!("../../manifests/agents/pi.toml")),
     (
         "qwen.toml",
         include_str!("../../manifests/agents/qwen.toml"),

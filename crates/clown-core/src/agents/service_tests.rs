@@ -120,7 +120,7 @@ fn what_is_found_is_told_once() {
     let fixture = Fixture::new();
     fixture.install_claude("1.0.0");
     let agents = fixture.agents(|_| ());
-    assert_eq!(agents.list().unwrap().len(), 14);
+    assert_eq!(agents.list().unwrap().len(), 15);
     assert!(agents.list().unwrap().iter().all(|agent| !agent.installed));
 
     let found = agents.detect().unwrap();

@@ -51,10 +51,10 @@ pub enum UsageForm {
     Droid,
     /// JSON, one file a session; `session.modelUsage`.
     Grok,
-    /// JSON lines; `properties` of those with `event` `message_send`.
-    Aider,
     /// SQLite; token counts of table `sessions`.
     Goose,
+    /// JSON lines; `message.usage` of those with `type` `message`.
+    Pi,
 }
 
 /// At least one pattern.

@@ -13,7 +13,7 @@ const WITH_SMALL_MODEL: [&str; 8] = [
     "aider", "claude", "crush", "goose", "grok", "kimi", "opencode", "qwen",
 ];
 /// Those whose version of the bearer header is one of their own.
-const BEARER: [&str; 4] = ["claude", "copilot", "crush", "opencode"];
+const BEARER: [&str; 5] = ["claude", "copilot", "crush", "opencode", "pi"];
 
 fn plan(case: &mut Case, agent: &str, format: Format, auth: &str) -> LaunchPlan {
     let path = match format {

@@ -21,6 +21,11 @@ const MAX_DEPTH: usize = 512;
 pub(super) struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {
+    /// A key, as [`Json::object`] gives it.
+    pub(super) fn of_key(key: &'a [u8]) -> Self {
+        Self(key)
+    }
+
     /// The bytes, if nothing in them is escaped: for comparing.
     pub(super) fn raw(self) -> &'a [u8] {
         self.0

@@ -1,82 +1,174 @@
-//! Gemini CLI: JSON lines, and JSON files of earlier versions, in `tmp/<project>/chats`.
+//! Gemini CLI: JSON lines, one file a session, in `tmp/<project>/chats/`; those of sub-agents lie in a
+//! folder of their parent's id. Older versions write one JSON, anew each time.
 //!
-//! - A message comes again when more of it is known, and in every chat that goes on from it, under its
-//!   own id.
-//! - What came from the cache is a part of the prompt, but where the total says that it is not; thoughts
-//!   are beside the answer and cost as much; what tools put into the prompt is beside it, too.
+//! - A message is appended again when its tokens or the results of its tools are there. The program
+//!   never changes tokens once they stand: the largest of a message's lines is its last.
+//! - `$set` writes down the whole history again, and a session that is resumed has copies of another's
+//!   messages. The ids stay, and so do tokens, so all of them may be read.
+//! - What is rewound is gone from the chat and not from the bill.
+//! - `input` has `cached` inside of it, and not `tool`, which is part of the prompt. `thoughts` stand
+//!   beside `output`. The sum tells where a log has `cached` beside `input`.
 
-use super::value::{count, moment, object, text};
-use super::{Context, Read, model_or_unknown};
+use super::{Context, Read, model_or_unknown, moment, text_of_file};
+use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
-use serde_json::Value;
+use std::path::Path;
 
+/// No marker: the first line has the session's id, and chats are short.
 pub(super) const LINES: Read = Read::Lines { marker: None, line };
-pub(super) const FILE: Read = Read::Whole(file);
 
-fn line(text_of_line: &[u8], context: &mut Context<'_>) -> Option<()> {
-    let value = object(text_of_line)?;
-    let session = text(&value["sessionId"]);
-    if !session.is_empty() {
-        context.memory.session.replace_range(.., session);
-    }
-    answer(&value, context)
+pub(super) const WHOLE: Read = Read::Whole(line);
+
+/// A message, or what holds messages.
+#[derive(Default)]
+struct Entry<'a> {
+    session: Text<'a>,
+    messages: Vec<Message<'a>>,
 }
 
-fn file(content: &[u8], context: &mut Context<'_>) -> Option<()> {
-    let chat = object(content)?;
-    context
-        .memory
-        .session
-        .replace_range(.., text(&chat["sessionId"]));
-    for message in chat["messages"].as_array()? {
-        answer(message, context);
+#[derive(Default)]
+struct Message<'a> {
+    id: Text<'a>,
+    at: Text<'a>,
+    is_answer: bool,
+    model: Text<'a>,
+    counts: Option<Counts>,
+}
+
+fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
+    let entry = read(text)?;
+    if context.memory.session.is_empty() {
+        context.memory.session = if entry.session.is_empty() {
+            context.path.file_stem()?.to_string_lossy().into_owned()
+        } else {
+            entry.session.read()?.into_owned()
+        };
+        context.memory.project = project(context.path).unwrap_or_default();
+    }
+    let session = context.memory.session.clone();
+    for message in &entry.messages {
+        found(message, &session, context);
     }
     Some(())
 }
 
-fn answer(message: &Value, context: &mut Context<'_>) -> Option<()> {
-    let (id, tokens) = (text(&message["id"]), &message["tokens"]);
-    if message["type"] != "gemini" || id.is_empty() || !tokens.is_object() {
-        return None;
-    }
-    let of = |name: &str| count(&tokens[name]);
-    let (prompt, cached) = (of("input"), of("cached"));
-    let without = [prompt, of("output"), of("thoughts"), of("tool")]
-        .into_iter()
-        .fold(0_u64, u64::saturating_add);
-    let is_beside = cached > 0 && of("total") == without.saturating_add(cached);
-    let fresh = if is_beside {
-        prompt
+fn found(message: &Message<'_>, session: &str, context: &mut Context<'_>) -> Option<()> {
+    let counts = message.counts.filter(|_| message.is_answer)?;
+    let id = message.id.raw();
+    let key = if id.is_empty() {
+        let counts = counts.kinds().map(u64::to_le_bytes).concat();
+        Key::of(&[
+            b"gemini-answer",
+            session.as_bytes(),
+            message.at.raw(),
+            &counts,
+        ])
     } else {
-        prompt.saturating_sub(cached)
+        Key::of(&[b"gemini-message", id])
     };
-    if context.memory.project.is_empty() {
-        context.memory.project = project(context);
-    }
-    let session = context.memory.session.clone();
     context.found(&Record {
-        key: Key::of(&[b"gemini", id.as_bytes()]),
-        at: moment(&message["timestamp"])?,
-        session: &session,
-        model: model_or_unknown(text(&message["model"])),
+        key,
+        at: moment(message.at)?,
+        session,
+        model: model_or_unknown(&message.model.read()?),
         fast: false,
-        counts: Counts {
-            input: fresh.saturating_add(of("tool")),
-            output: of("output").saturating_add(of("thoughts")),
-            cache_read: cached,
-            ..Counts::default()
-        },
+        counts,
     });
     Some(())
 }
 
-/// The folder of a project stands in a file beside its chats.
-fn project(context: &Context<'_>) -> String {
-    let mut folders = context.path.ancestors();
-    let chats = folders.find(|folder| folder.ends_with("chats"));
-    let mark = chats.and_then(|chats| Some(chats.parent()?.join(".project_root")));
-    let text = mark.and_then(|mark| crate::files::read_text(&mark, 4096).ok());
-    text.unwrap_or_default().trim().to_owned()
+/// The folder that is worked in, as a file beside the chats says.
+fn project(path: &Path) -> Option<String> {
+    let chats = path
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == "chats"))?;
+    let project = text_of_file(&chats.parent()?.join(".project_root"))?;
+    Some(project.trim().to_owned())
+}
+
+/// `None` for what is not whole.
+fn read(text: &[u8]) -> Option<Entry<'_>> {
+    let mut entry = Entry::default();
+    let mut own = Message::default();
+    let mut json = Json::new(text);
+    let Entry { session, messages } = &mut entry;
+    json.object(|key, value| match key {
+        b"sessionId" => value.text().map(|text| *session = text.unwrap_or_default()),
+        b"messages" => history(value, messages),
+        b"$set" => value.object_or_skip(|key, value| match key {
+            b"messages" => history(value, messages),
+            _ => value.skip(),
+        }),
+        _ => member(key, value, &mut own),
+    })?;
+    entry.messages.push(own);
+    json.ends().then_some(entry)
+}
+
+fn history<'a>(value: &mut Json<'a>, messages: &mut Vec<Message<'a>>) -> Option<()> {
+    if !value.is_array() {
+        return value.skip();
+    }
+    value.array(|value| {
+        let mut message = Message::default();
+        value.object_or_skip(|key, value| member(key, value, &mut message))?;
+        messages.push(message);
+        Some(())
+    })
+}
+
+fn member<'a>(key: &[u8], value: &mut Json<'a>, message: &mut Message<'a>) -> Option<()> {
+    match key {
+        b"id" => message.id = value.text()?.unwrap_or_default(),
+        b"timestamp" => message.at = value.text()?.unwrap_or_default(),
+        b"type" => message.is_answer = value.text()?.is_some_and(|text| text.raw() == b"gemini"),
+        b"model" => message.model = value.text()?.unwrap_or_default(),
+        b"tokens" if value.is_object() => message.counts = Some(tokens(value)?),
+        _ => value.skip()?,
+    }
+    Some(())
+}
+
+fn tokens(value: &mut Json<'_>) -> Option<Counts> {
+    let [
+        mut input,
+        mut output,
+        mut cached,
+        mut thoughts,
+        mut tool,
+        mut total,
+    ] = [0_u64; 6];
+    value.object(|key, value| {
+        match key {
+            b"input" => input = value.count()?,
+            b"output" => output = value.count()?,
+            b"cached" => cached = value.count()?,
+            b"thoughts" => thoughts = value.count()?,
+            b"tool" => tool = value.count()?,
+            b"total" => total = value.count()?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    let beside = [input, output, thoughts, tool, cached]
+        .iter()
+        .fold(0, |sum: u64, count| sum.saturating_add(*count));
+    let prompt = if total == beside {
+        input.saturating_add(cached)
+    } else {
+        input
+    };
+    let counts = Counts {
+        input: prompt,
+        output: output.saturating_add(thoughts),
+        cache_read: cached,
+        ..Counts::default()
+    };
+    let counts = counts.without_caches_in_input();
+    Some(Counts {
+        input: counts.input.saturating_add(tool),
+        ..counts
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod gemini;
 mod goose;
 mod kimi;
 mod opencode;
+mod pi;
 mod qwen;
 mod value;
 
@@ -38,20 +39,23 @@ pub(super) enum Read {
 
 /// How the file at `path` is read, of logs of `form`; `None` where nothing is known of such logs.
 pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
-    let is = |end: &str| path.extension().is_some_and(|extension| extension == end);
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
     match form {
         UsageForm::Claude => Some(claude::READ),
         UsageForm::Codex => Some(codex::READ),
-        UsageForm::Opencode if is("json") => Some(opencode::FILE),
+        UsageForm::Opencode if is_json => Some(opencode::FILE),
         UsageForm::Opencode => Some(opencode::DATABASE),
-        UsageForm::Gemini if is("json") => Some(gemini::FILE),
+        UsageForm::Gemini if is_json => Some(gemini::WHOLE),
         UsageForm::Gemini => Some(gemini::LINES),
         UsageForm::Droid => Some(droid::READ),
         UsageForm::Qwen => Some(qwen::READ),
         UsageForm::Kimi => Some(kimi::READ),
         UsageForm::Copilot => Some(copilot::READ),
         UsageForm::Goose => Some(goose::READ),
-        UsageForm::Grok | UsageForm::Aider => None,
+        UsageForm::Pi => Some(pi::READ),
+        UsageForm::Grok => None,
     }
 }
 
@@ -66,6 +70,9 @@ pub(super) struct Memory {
     pub(super) session: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) model: String,
+    /// What is called by another name, by that name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) names: BTreeMap<String, String>,
     /// Sums that grow, by what they are of.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) sums: BTreeMap<String, Counts>,
@@ -109,10 +116,7 @@ fn model_or_unknown(model: &str) -> &str {
 /// The key of an answer by the provider's own id of it. Gateways count from one, or give one id to
 /// everything: an id that is short enough for that says nothing.
 fn key_of_answer(id: Text<'_>) -> Option<Key> {
-    key_of_id(id.raw())
-}
-
-fn key_of_id(id: &[u8]) -> Option<Key> {
+    let id = id.raw();
     let known = [&b"msg_"[..], b"resp_"]
         .iter()
         .any(|prefix| id.starts_with(prefix));
@@ -124,6 +128,18 @@ fn key_of_id(id: &[u8]) -> Option<Key> {
 fn moment(text: Text<'_>) -> Option<i64> {
     let moment: Timestamp = std::str::from_utf8(text.raw()).ok()?.parse().ok()?;
     Some(moment.unix_millis())
+}
+
+/// So much of a small file beside a log.
+const MAX_BESIDE: u64 = 1 << 20;
+
+/// What a file beside a log says, where there is one.
+fn text_of_file(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_BESIDE {
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
 }
 
 #[cfg(test)]

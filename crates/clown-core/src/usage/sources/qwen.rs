@@ -1,40 +1,140 @@
-//! Qwen Code: one JSON line a request in `usage/token-usage-<month>.jsonl`, requests beside the
-//! conversation too. What came from the cache is in the prompt; thoughts are in the answer where the
-//! total says so, else beside it.
+//! Qwen Code: JSON lines, one file a chat, in `projects/<folder>/chats/`. Of an answer it notes an
+//! event there, with the provider's id.
+//!
+//! - `usageMetadata` of `assistant` lines repeats what the event of the answer says, and leaves out
+//!   answers to requests beside the chat.
+//! - `usage/token-usage-<month>.jsonl` has the same answers under ids of its own, and
+//!   `usage_record.jsonl` their sums: to read them too would count all of it again.
+//! - Chats that are forked or resumed copy lines to other files. The ids stay.
+//! - `input_token_count` has what came from a cache inside of it. What was thought is inside of
+//!   `output_token_count` or beside it, by the kind of provider: the sum tells.
 
-use super::value::{count, moment, object, text};
-use super::{Context, Read, model_or_unknown};
+use super::{Context, Read, key_of_answer, model_or_unknown, moment};
+use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
 
-pub(super) const READ: Read = Read::Lines { marker: None, line };
+pub(super) const READ: Read = Read::Lines {
+    marker: Some(b"qwen-code.api_response"),
+    line,
+};
 
-fn line(text_of_line: &[u8], context: &mut Context<'_>) -> Option<()> {
-    let value = object(text_of_line)?;
-    let id = text(&value["id"]);
-    if id.is_empty() {
+#[derive(Default)]
+struct Line<'a> {
+    uuid: Text<'a>,
+    at: Text<'a>,
+    session: Text<'a>,
+    cwd: Text<'a>,
+    event: Event<'a>,
+}
+
+#[derive(Default)]
+struct Event<'a> {
+    name: Text<'a>,
+    response: Text<'a>,
+    model: Text<'a>,
+    provider: Text<'a>,
+    input: u64,
+    output: u64,
+    cached: u64,
+    thoughts: u64,
+    total: u64,
+}
+
+fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
+    let line = read(text)?;
+    let event = &line.event;
+    if event.name.raw() != b"qwen-code.api_response" {
         return None;
     }
-    let of = |name: &str| count(&value[name]);
-    let (input, output, thoughts) = (of("inputTokens"), of("outputTokens"), of("thoughtsTokens"));
-    let beside = of("totalTokens") == input.saturating_add(output).saturating_add(thoughts);
-    context.found(&Record {
-        key: Key::of(&[b"qwen", id.as_bytes()]),
-        at: moment(&value["timestamp"])?,
-        session: text(&value["sessionId"]),
-        model: model_or_unknown(text(&value["model"])),
-        fast: false,
-        counts: Counts {
-            input,
-            output: if beside {
-                output.saturating_add(thoughts)
-            } else {
-                output
-            },
-            cache_read: of("cachedTokens"),
-            ..Counts::default()
+    let at = moment(line.at)?;
+    let session = line.session.read()?;
+    let counts = counts(event);
+    let key = match key_of_answer(event.response) {
+        Some(key) => key,
+        None if line.uuid.is_empty() => {
+            let counts = counts.kinds().map(u64::to_le_bytes).concat();
+            Key::of(&[b"qwen-answer", session.as_bytes(), line.at.raw(), &counts])
         }
-        .without_caches_in_input(),
+        None => Key::of(&[b"qwen-line", line.uuid.raw()]),
+    };
+    if context.memory.project.is_empty() {
+        context.memory.project = line.cwd.read()?.into_owned();
+    }
+    context.found(&Record {
+        key,
+        at,
+        session: &session,
+        model: model_or_unknown(&event.model.read()?),
+        fast: false,
+        counts,
     });
+    Some(())
+}
+
+fn counts(event: &Event<'_>) -> Counts {
+    // Some servers count nothing but what came from the cache.
+    let input = if event.input == 0 {
+        event.cached
+    } else {
+        event.input
+    };
+    let with_thoughts = event.output.saturating_add(event.thoughts);
+    let thoughts_beside = if event.total == input.saturating_add(with_thoughts) {
+        true
+    } else if event.total == input.saturating_add(event.output) {
+        false
+    } else {
+        matches!(event.provider.raw(), b"gemini" | b"vertex-ai")
+    };
+    Counts {
+        input,
+        output: if thoughts_beside {
+            with_thoughts
+        } else {
+            event.output
+        },
+        cache_read: event.cached,
+        ..Counts::default()
+    }
+    .without_caches_in_input()
+}
+
+/// `None` for what is no whole line.
+fn read(text: &[u8]) -> Option<Line<'_>> {
+    let mut line = Line::default();
+    let mut json = Json::new(text);
+    json.object(|key, value| {
+        match key {
+            b"uuid" => line.uuid = value.text()?.unwrap_or_default(),
+            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
+            b"sessionId" => line.session = value.text()?.unwrap_or_default(),
+            b"cwd" => line.cwd = value.text()?.unwrap_or_default(),
+            b"systemPayload" => value.object_or_skip(|key, value| match key {
+                b"uiEvent" => {
+                    value.object_or_skip(|key, value| member(key, value, &mut line.event))
+                }
+                _ => value.skip(),
+            })?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    json.ends().then_some(line)
+}
+
+fn member<'a>(key: &[u8], value: &mut Json<'a>, event: &mut Event<'a>) -> Option<()> {
+    match key {
+        b"event.name" => event.name = value.text()?.unwrap_or_default(),
+        b"response_id" => event.response = value.text()?.unwrap_or_default(),
+        b"model" => event.model = value.text()?.unwrap_or_default(),
+        b"auth_type" => event.provider = value.text()?.unwrap_or_default(),
+        b"input_token_count" => event.input = value.count()?,
+        b"output_token_count" => event.output = value.count()?,
+        b"cached_content_token_count" => event.cached = value.count()?,
+        b"thoughts_token_count" => event.thoughts = value.count()?,
+        b"total_token_count" => event.total = value.count()?,
+        _ => value.skip()?,
+    }
     Some(())
 }
 

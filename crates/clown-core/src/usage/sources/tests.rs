@@ -122,15 +122,16 @@ pub(super) fn sessions(world: &World) -> Vec<(String, String)> {
 }
 
 const FORMS: &[(UsageForm, &str)] = &[
+    (UsageForm::Opencode, "s.json"),
+    (UsageForm::Droid, "s.settings.json"),
     (UsageForm::Claude, "s.jsonl"),
     (UsageForm::Codex, "s.jsonl"),
-    (UsageForm::Opencode, "s.json"),
     (UsageForm::Gemini, "s.jsonl"),
     (UsageForm::Gemini, "s.json"),
-    (UsageForm::Droid, "s.settings.json"),
     (UsageForm::Qwen, "s.jsonl"),
-    (UsageForm::Kimi, "w/s/agents/a/wire.jsonl"),
     (UsageForm::Copilot, "s.jsonl"),
+    (UsageForm::Kimi, "session/agents/main/wire.jsonl"),
+    (UsageForm::Pi, "s.jsonl"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {

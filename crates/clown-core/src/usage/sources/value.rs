@@ -17,9 +17,3 @@ pub(super) fn count(value: &Value) -> u64 {
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
-
-/// A time as RFC 3339 writes it, in milliseconds since 1970.
-pub(super) fn moment(value: &Value) -> Option<i64> {
-    let moment: clown_events::Timestamp = value.as_str()?.parse().ok()?;
-    Some(moment.unix_millis())
-}
