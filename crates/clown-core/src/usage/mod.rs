@@ -214,6 +214,9 @@ impl Usage {
         }
         let mut asked = self.store.read(import::places_in)?;
         for source in &self.settings.sources {
+            if agents.get(source).is_none() {
+                tracing::warn!("usage.sources has {source:?}: there is no such agent");
+            }
             let folders = agents
                 .get(source)
                 .map(|agent| places::own_folders(agent, &self.settings.environment));

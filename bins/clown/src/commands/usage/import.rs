@@ -46,11 +46,11 @@ pub(super) async fn import(
         return context.output.json(&imported);
     }
     context.output.line(format_args!(
-        "{} new answers of {} in {}; {} files, {} read. {}",
-        imported.records_imported,
+        "{} of {} in {}; {}, {} read. {}",
+        several(imported.records_imported, "new answer"),
         imported.source,
         imported.paths.join(" and "),
-        imported.files,
+        several(imported.files, "file"),
         size(imported.bytes),
         if request.profile.is_some() {
             "They count for the profile."
@@ -110,4 +110,9 @@ fn size(bytes: u64) -> String {
         }
         None => format!("{bytes} bytes"),
     }
+}
+
+fn several(count: u64, name: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {name}{s}")
 }
