@@ -515,3 +515,79 @@ fn what_was_used_is_grouped_as_asked() {
         [("2026-03-28", 2)]
     );
 }
+
+#[test]
+fn the_block_that_is_under_way_is_told_with_where_it_leads() {
+    let world = World::new();
+    let lines = [
+        claude(
+            "msg_01AAAAAAAAAAAAAAAAAAAAA1",
+            1,
+            json!({"timestamp": "2026-03-01T02:00:00Z"}),
+        ),
+        claude(
+            "msg_01AAAAAAAAAAAAAAAAAAAAA2",
+            100,
+            json!({"timestamp": "2026-03-01T10:20:00Z"}),
+        ),
+        claude(
+            "msg_01AAAAAAAAAAAAAAAAAAAAA3",
+            100,
+            json!({"timestamp": "2026-03-01T11:50:00Z"}),
+        ),
+    ];
+    world.write("homes/work/claude/projects/p/s.jsonl", &lines.concat());
+    world.usage.look().unwrap();
+    let at = |text: &str| {
+        text.parse::<clown_events::Timestamp>()
+            .unwrap()
+            .unix_millis()
+    };
+    let now = |moment: &str, profile: Option<&str>| {
+        let question = NowQuestion {
+            zone: Zone::named("UTC").unwrap(),
+            profile: profile.map(|alias| alias.parse().unwrap()),
+            session: Some("s1".to_owned()),
+        };
+        world.usage.now_at(&question, at(moment)).unwrap()
+    };
+    let noon = now("2026-03-01T12:00:00Z", None);
+    assert_eq!(noon.today.answers, 3);
+    assert_eq!(noon.session.unwrap().answers, 3);
+    let block = noon.block.unwrap();
+    assert_eq!(block.since, at("2026-03-01T10:00:00Z"));
+    assert_eq!(block.until, at("2026-03-01T15:00:00Z"));
+    // 2 answers of 1210 tokens in 120 of 300 minutes.
+    assert_eq!(block.used.counts.total(), 2420);
+    assert_eq!(
+        (block.tokens_per_minute, block.projected_tokens),
+        (20, 6050)
+    );
+    assert_eq!(now("2026-03-01T15:00:00Z", None).block, None);
+    assert_eq!(now("2026-03-01T12:00:00Z", Some("lab")).block, None);
+    assert_eq!(now("2026-03-02T00:00:00Z", None).today.answers, 0);
+}
+
+#[test]
+fn clients_are_told_a_few_times_a_second_at_most() {
+    let world = World::new();
+    let path = "homes/work/claude/projects/p/s.jsonl";
+    world.append(path, &claude(ONE, 1, json!({})));
+    world.usage.follow().unwrap();
+    let begin = Instant::now();
+    let mut written = 1;
+    // One line after the other, for a second.
+    while begin.elapsed() < Duration::from_secs(1) {
+        world.append(path, &claude(&format!("msg_01{written:020}"), 1, json!({})));
+        written += 1;
+    }
+    world.usage.stop();
+    let told = world.told("work");
+    let seconds = begin.elapsed().as_secs() as usize + 1;
+    let events = world.events().len();
+    assert!(
+        (1..=seconds * 5).contains(&events),
+        "{events} events in {seconds} s"
+    );
+    assert!(told.output_tokens > 0 && told.output_tokens <= written);
+}

@@ -138,6 +138,13 @@ pub(crate) async fn dispatch(context: &Context, args: UsageArgs) -> anyhow::Resu
         return context.output.json(&report);
     }
     tables::report(context.output, &report, &query)?;
+    if report.group_by == "block" {
+        let (profile, timezone) = (query.profile.clone(), timezone.clone());
+        let now = client.usage_now(profile, None, timezone).await?;
+        if let Some(block) = &now.block {
+            context.output.line(tables::outlook(block))?;
+        }
+    }
     budget::warn(&client.budgets(timezone).await?, query.profile.as_deref());
     Ok(())
 }

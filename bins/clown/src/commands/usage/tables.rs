@@ -2,9 +2,9 @@
 
 use crate::output::Output;
 use crate::table::{Table, printable};
-use clown_api::{UsageAmount, UsageReport, UsageRow};
+use clown_api::{UsageAmount, UsageBlock, UsageReport, UsageRow};
 use clown_client::UsageQuery;
-use clown_events::{Cost, Usd};
+use clown_events::{Cost, Timestamp, Usd};
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal as _};
 
@@ -58,6 +58,21 @@ pub(super) fn report(
         ))?;
     }
     Ok(())
+}
+
+/// How the block that is under way goes on.
+pub(super) fn outlook(block: &UsageBlock) -> String {
+    let left = (block.until.unix_millis() - Timestamp::now().unix_millis()).max(0) / 60_000;
+    format!(
+        "Now: {} tokens a minute, {} an hour; in {}h{:02}m, at the end of this block, {} tokens and {} if it \
+         goes on so.",
+        count(block.tokens_per_minute),
+        dollars(block.cost_per_hour),
+        left / 60,
+        left % 60,
+        count(block.projected_tokens),
+        dollars(block.projected_cost)
+    )
 }
 
 /// How many columns the terminal has; many where there is none.
