@@ -273,6 +273,19 @@ fn gateways_that_give_one_id_to_everything_lose_nothing() {
         2,
         14,
     );
+    let of = |session: &str, changes: Value| {
+        let mut line = json!({"sessionId": session, "requestId": null});
+        merge(&mut line, changes);
+        claude("msg_1", 5, line)
+    };
+    check_claude(
+        "by session",
+        &[of("a", json!({})), of("b", json!({}))],
+        2,
+        10,
+    );
+    let copy = json!({"forkedFrom": {"sessionId": "a", "messageUuid": "u1"}});
+    check_claude("a fork", &[of("a", json!({})), of("b", copy)], 1, 5);
 }
 
 #[test]

@@ -29,6 +29,8 @@ struct Line<'a> {
     cwd: Text<'a>,
     /// The line that this one is a copy of.
     copied_from: Text<'a>,
+    /// Its session.
+    copied_session: Text<'a>,
     message: Message<'a>,
 }
 
@@ -93,9 +95,19 @@ fn key(text: &[u8], line: &Line<'_>, counts: Counts) -> Key {
         if !line.request.is_empty() {
             return Key::of(&[b"claude-request", id, line.request.raw()]);
         }
-        // The prompt is one answer's as good as alone: it grows with each.
+        // In a session the prompt is one answer's alone: it grows with each.
         let prompt = [counts.input, counts.cache_read, counts.cache_writes()];
-        return Key::of(&[b"claude-prompt", id, &prompt.map(u64::to_le_bytes).concat()]);
+        let session = if line.copied_session.is_empty() {
+            line.session.raw()
+        } else {
+            line.copied_session.raw()
+        };
+        return Key::of(&[
+            b"claude-prompt",
+            id,
+            session,
+            &prompt.map(u64::to_le_bytes).concat(),
+        ]);
     }
     let uuid = if line.copied_from.is_empty() {
         line.uuid.raw()
@@ -126,6 +138,7 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
             b"forkedFrom" => value.object_or_skip(|key, value| {
                 match key {
                     b"messageUuid" => line.copied_from = value.text()?.unwrap_or_default(),
+                    b"sessionId" => line.copied_session = value.text()?.unwrap_or_default(),
                     _ => value.skip()?,
                 }
                 Some(())
