@@ -18,9 +18,10 @@ use super::json::Text;
 use super::record::{Counts, Key, Record};
 use crate::agents::UsageForm;
 use clown_events::Timestamp;
-use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// How a source's files are read.
@@ -128,6 +129,22 @@ fn key_of_answer(id: Text<'_>) -> Option<Key> {
 fn moment(text: Text<'_>) -> Option<i64> {
     let moment: Timestamp = std::str::from_utf8(text.raw()).ok()?.parse().ok()?;
     Some(moment.unix_millis())
+}
+
+/// The columns of a table; none where there is no such table.
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
+    connection
+        .prepare("SELECT name FROM pragma_table_info(?1)")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
+}
+
+/// A text or blob of a row; empty for anything else, for a table may hold anything.
+fn bytes_at<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
+    })
 }
 
 /// So much of a small file beside a log.
