@@ -51,7 +51,7 @@ pub enum UsageForm {
     Droid,
     /// JSON, one file a session; `session.modelUsage`.
     Grok,
-    /// SQLite; token counts of table `sessions`.
+    /// SQLite; table `usage_ledger`, else the sums of table `sessions`.
     Goose,
     /// JSON lines; `message.usage` of those with `type` `message`.
     Pi,
