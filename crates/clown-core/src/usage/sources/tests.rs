@@ -121,6 +121,12 @@ pub(super) fn sessions(world: &World) -> Vec<(String, String)> {
     sessions
 }
 
+/// The quarters of an hour that answers are of, since 1970.
+pub(super) fn quarters(world: &World) -> Vec<i64> {
+    let cells = world.store.read(ledger::cells).unwrap();
+    cells.into_iter().map(|cell| cell.quarter).collect()
+}
+
 const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Opencode, "s.json"),
     (UsageForm::Droid, "s.settings.json"),
