@@ -1,12 +1,14 @@
 //! Where counts come from. Each source is a file of its own: how its logs are read, and by what one
 //! of its records is known again.
 
+mod amp;
 mod claude;
 mod codex;
 mod copilot;
 mod droid;
 mod gemini;
 mod goose;
+mod grok;
 mod kimi;
 mod opencode;
 mod pi;
@@ -38,25 +40,26 @@ pub(super) enum Read {
     Database(fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>),
 }
 
-/// How the file at `path` is read, of logs of `form`; `None` where nothing is known of such logs.
-pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
+/// How the file at `path` is read, of logs of `form`.
+pub(super) fn of(form: UsageForm, path: &Path) -> Read {
     let is_json = path
         .extension()
         .is_some_and(|extension| extension == "json");
     match form {
-        UsageForm::Claude => Some(claude::READ),
-        UsageForm::Codex => Some(codex::READ),
-        UsageForm::Opencode if is_json => Some(opencode::FILE),
-        UsageForm::Opencode => Some(opencode::DATABASE),
-        UsageForm::Gemini if is_json => Some(gemini::WHOLE),
-        UsageForm::Gemini => Some(gemini::LINES),
-        UsageForm::Droid => Some(droid::READ),
-        UsageForm::Qwen => Some(qwen::READ),
-        UsageForm::Kimi => Some(kimi::READ),
-        UsageForm::Copilot => Some(copilot::READ),
-        UsageForm::Goose => Some(goose::READ),
-        UsageForm::Pi => Some(pi::READ),
-        UsageForm::Grok => None,
+        UsageForm::Claude => claude::READ,
+        UsageForm::Codex => codex::READ,
+        UsageForm::Opencode if is_json => opencode::FILE,
+        UsageForm::Opencode => opencode::DATABASE,
+        UsageForm::Gemini if is_json => gemini::WHOLE,
+        UsageForm::Gemini => gemini::LINES,
+        UsageForm::Droid => droid::READ,
+        UsageForm::Qwen => qwen::READ,
+        UsageForm::Kimi => kimi::READ,
+        UsageForm::Copilot => copilot::READ,
+        UsageForm::Goose => goose::READ,
+        UsageForm::Pi => pi::READ,
+        UsageForm::Grok => grok::READ,
+        UsageForm::Amp => amp::READ,
     }
 }
 

@@ -138,6 +138,8 @@ const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Copilot, "s.jsonl"),
     (UsageForm::Kimi, "session/agents/main/wire.jsonl"),
     (UsageForm::Pi, "s.jsonl"),
+    (UsageForm::Grok, "usage.json"),
+    (UsageForm::Amp, "T-1.json"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
@@ -149,13 +151,13 @@ fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
         batch: &mut batch,
     };
     match of(form, path) {
-        Some(Read::Lines { line, .. }) => {
+        Read::Lines { line, .. } => {
             for text in content.split(|byte| *byte == b'\n') {
                 line(text, &mut context);
             }
         }
-        Some(Read::Whole(take)) => drop(take(content, &mut context)),
-        Some(Read::Database(_)) | None => panic!("{form:?} reads no text at {}", path.display()),
+        Read::Whole(take) => drop(take(content, &mut context)),
+        Read::Database(_) => panic!("{form:?} reads no text at {}", path.display()),
     }
     batch
 }
