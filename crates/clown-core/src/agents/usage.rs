@@ -49,9 +49,11 @@ pub enum UsageForm {
     Copilot,
     /// JSON, one file a session; `tokenUsage`.
     Droid,
-    /// JSON, one file a session; `session.modelUsage`.
+    /// JSON, one file a session; `modelUsage` of its `turns`.
     Grok,
-    /// SQLite; token counts of table `sessions`.
+    /// JSON, one file a thread; `usageLedger`, else `usage` of its messages.
+    Amp,
+    /// SQLite; table `usage_ledger`, else the sums of table `sessions`.
     Goose,
     /// JSON lines; `message.usage` of those with `type` `message`.
     Pi,

@@ -2,7 +2,7 @@
 
 use super::batch::Scope;
 use super::places::{Place, own_folders};
-use super::{Usage, UsageError, lock, sources};
+use super::{Usage, UsageError, lock};
 use crate::Alias;
 use crate::agents::AgentManifest;
 use crate::store::StoreError;
@@ -10,7 +10,7 @@ use clown_events::UsageImported;
 use rusqlite::Connection;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,12 +64,12 @@ impl Usage {
         let agents = self.agents.current();
         let agent = agents
             .get(&request.source)
-            .filter(|agent| is_counted(agent))
+            .filter(|agent| agent.usage.is_some())
             .ok_or_else(|| UsageError::NoSource {
                 agent: request.source.clone(),
                 known: agents
                     .all()
-                    .filter(|agent| is_counted(agent))
+                    .filter(|agent| agent.usage.is_some())
                     .map(|agent| agent.id.as_str())
                     .collect::<Vec<_>>()
                     .join(", "),
@@ -172,11 +172,6 @@ impl Usage {
         self.follow_soon();
         Ok(imported)
     }
-}
-
-fn is_counted(agent: &AgentManifest) -> bool {
-    let logs = agent.usage.as_ref();
-    logs.is_some_and(|logs| sources::of(logs.form, Path::new("")).is_some())
 }
 
 /// The folders that were imported, by agent.

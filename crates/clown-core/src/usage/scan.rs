@@ -59,9 +59,7 @@ impl<'u> Scan<'u> {
     /// Reads what is new in a file of `place`. One that cannot be read is passed over, and looked at
     /// again when it changes.
     pub(super) fn file(&mut self, place: &Place, path: &Path) -> Result<(), UsageError> {
-        let Some(read) = sources::of(place.form, path) else {
-            return Ok(());
-        };
+        let read = sources::of(place.form, path);
         match self.read(place, path, read) {
             Ok(()) => Ok(()),
             Err(Fault::Usage(error)) => Err(error),

@@ -1,12 +1,14 @@
 //! Where counts come from. Each source is a file of its own: how its logs are read, and by what one
 //! of its records is known again.
 
+mod amp;
 mod claude;
 mod codex;
 mod copilot;
 mod droid;
 mod gemini;
 mod goose;
+mod grok;
 mod kimi;
 mod opencode;
 mod pi;
@@ -18,9 +20,10 @@ use super::json::Text;
 use super::record::{Counts, Key, Record};
 use crate::agents::UsageForm;
 use clown_events::Timestamp;
-use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// How a source's files are read.
@@ -37,25 +40,26 @@ pub(super) enum Read {
     Database(fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>),
 }
 
-/// How the file at `path` is read, of logs of `form`; `None` where nothing is known of such logs.
-pub(super) fn of(form: UsageForm, path: &Path) -> Option<Read> {
+/// How the file at `path` is read, of logs of `form`.
+pub(super) fn of(form: UsageForm, path: &Path) -> Read {
     let is_json = path
         .extension()
         .is_some_and(|extension| extension == "json");
     match form {
-        UsageForm::Claude => Some(claude::READ),
-        UsageForm::Codex => Some(codex::READ),
-        UsageForm::Opencode if is_json => Some(opencode::FILE),
-        UsageForm::Opencode => Some(opencode::DATABASE),
-        UsageForm::Gemini if is_json => Some(gemini::WHOLE),
-        UsageForm::Gemini => Some(gemini::LINES),
-        UsageForm::Droid => Some(droid::READ),
-        UsageForm::Qwen => Some(qwen::READ),
-        UsageForm::Kimi => Some(kimi::READ),
-        UsageForm::Copilot => Some(copilot::READ),
-        UsageForm::Goose => Some(goose::READ),
-        UsageForm::Pi => Some(pi::READ),
-        UsageForm::Grok => None,
+        UsageForm::Claude => claude::READ,
+        UsageForm::Codex => codex::READ,
+        UsageForm::Opencode if is_json => opencode::FILE,
+        UsageForm::Opencode => opencode::DATABASE,
+        UsageForm::Gemini if is_json => gemini::WHOLE,
+        UsageForm::Gemini => gemini::LINES,
+        UsageForm::Droid => droid::READ,
+        UsageForm::Qwen => qwen::READ,
+        UsageForm::Kimi => kimi::READ,
+        UsageForm::Copilot => copilot::READ,
+        UsageForm::Goose => goose::READ,
+        UsageForm::Pi => pi::READ,
+        UsageForm::Grok => grok::READ,
+        UsageForm::Amp => amp::READ,
     }
 }
 
@@ -128,6 +132,22 @@ fn key_of_answer(id: Text<'_>) -> Option<Key> {
 fn moment(text: Text<'_>) -> Option<i64> {
     let moment: Timestamp = std::str::from_utf8(text.raw()).ok()?.parse().ok()?;
     Some(moment.unix_millis())
+}
+
+/// The columns of a table; none where there is no such table.
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
+    connection
+        .prepare("SELECT name FROM pragma_table_info(?1)")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
+}
+
+/// A text or blob of a row; empty for anything else, for a table may hold anything.
+fn bytes_at<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
+    })
 }
 
 /// So much of a small file beside a log.

@@ -1,83 +1,194 @@
-//! OpenCode: rows of a SQLite database, and JSON files of earlier versions, which stay beside it.
+//! OpenCode: a database of SQLite; before that, one JSON file a message, which stays where it is when
+//! the database takes it in.
 //!
-//! - A fork copies answers under new ids: provider, model and times are what stays, of a row and of the
-//!   file that it was made from.
-//! - A row grows until it has a time of completion, and counts from then on.
-//! - Thoughts come on top of the answer's tokens, and cost as much.
+//! - A row grows in place until it has a time of completion, and counts from then on.
+//! - A fork copies answers under new ids into another session: provider, model and times are what
+//!   stays, of a row and of the file that it was made from.
+//! - Thoughts come on top of the answer's tokens, and cost as much. Caches are not in `input`.
+//! - Parts, sessions and events repeat the sums of messages. A newer table, `session_message`, may
+//!   repeat a session that the older one has: then it does not count.
 
-use super::value::{count, object, text};
-use super::{Context, Read, model_or_unknown};
+use super::{Context, Read, bytes_at, columns, model_or_unknown};
+use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
 use rusqlite::Connection;
-use serde_json::Value;
+use std::borrow::Cow;
 
 pub(super) const DATABASE: Read = Read::Database(database);
 pub(super) const FILE: Read = Read::Whole(file);
 
+/// Providers whose models go by their own names alone. Others answer under names that are also
+/// somebody else's, at other prices or at none.
+const MAKERS: [&str; 4] = ["anthropic", "openai", "google", "clown"];
+
+#[derive(Default)]
+struct Message<'a> {
+    role: Text<'a>,
+    session: Text<'a>,
+    provider: Text<'a>,
+    model: Text<'a>,
+    cwd: Text<'a>,
+    created: u64,
+    /// 0 while the answer grows.
+    completed: u64,
+    counts: Counts,
+}
+
 fn database(connection: &Connection, context: &mut Context<'_>) -> rusqlite::Result<()> {
-    let since = context.memory.marks.get("message").copied().unwrap_or(0);
-    // Rows of the mark's own moment come again: there may be more of them now.
-    let mut statement = connection.prepare(
-        "SELECT message.time_updated, message.session_id, message.data, session.directory
-         FROM message LEFT JOIN session ON session.id = message.session_id
-         WHERE message.time_updated >= ?1 ORDER BY message.time_updated",
-    )?;
-    let mut rows = statement.query([since])?;
-    while let Some(row) = rows.next()? {
-        let (updated, session): (i64, String) = (row.get(0)?, row.get(1)?);
-        let (data, folder): (String, Option<String>) = (row.get(2)?, row.get(3)?);
-        if let Some(message) = object(data.as_bytes()) {
-            answer(&message, &session, folder.as_deref(), context);
-        }
-        context.memory.marks.insert("message".to_owned(), updated);
+    // The file is there before its tables are.
+    if columns(connection, "message")?.is_empty() {
+        return Ok(());
+    }
+    rows(connection, context, "message", "1")?;
+    if !columns(connection, "session_message")?.is_empty() {
+        let alone = "message.type = 'assistant' AND NOT EXISTS
+            (SELECT 1 FROM message AS older WHERE older.session_id = message.session_id)";
+        rows(connection, context, "session_message", alone)?;
     }
     Ok(())
 }
 
-fn file(content: &[u8], context: &mut Context<'_>) -> Option<()> {
-    let message = object(content)?;
-    answer(&message, text(&message["sessionID"]), None, context)
+fn rows(
+    connection: &Connection,
+    context: &mut Context<'_>,
+    table: &str,
+    condition: &str,
+) -> rusqlite::Result<()> {
+    let since = context.memory.marks.get(table).copied().unwrap_or_default();
+    // Rows of the mark's own moment come again: there may be more of them now. A row of a time to
+    // come must not hide those that are written until then.
+    let mut statement = connection.prepare(&format!(
+        "SELECT min(message.time_updated, CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+                message.session_id, message.data, session.directory
+         FROM {table} AS message LEFT JOIN session ON session.id = message.session_id
+         WHERE message.time_updated >= ?1 AND {condition}"
+    ))?;
+    let mut rows = statement.query([since])?;
+    let mut mark = since;
+    while let Some(row) = rows.next()? {
+        mark = mark.max(row.get(0).unwrap_or_default());
+        let session = String::from_utf8_lossy(bytes_at(row, 1)?);
+        let folder = String::from_utf8_lossy(bytes_at(row, 3)?);
+        if let Some(message) = read(bytes_at(row, 2)?)
+            && (table != "message" || message.role.raw() == b"assistant")
+        {
+            found(&message, &session, &folder, context);
+        }
+    }
+    context.memory.marks.insert(table.to_owned(), mark);
+    Ok(())
 }
 
-fn answer(
-    message: &Value,
-    session: &str,
-    folder: Option<&str>,
-    context: &mut Context<'_>,
-) -> Option<()> {
-    if message["role"] != "assistant" {
+fn file(content: &[u8], context: &mut Context<'_>) -> Option<()> {
+    let message = read(content)?;
+    if message.role.raw() != b"assistant" {
         return None;
     }
-    let time = &message["time"];
-    let (created, completed) = (time["created"].as_i64()?, time["completed"].as_i64()?);
-    let tokens = &message["tokens"];
-    let (provider, model) = (text(&message["providerID"]), text(&message["modelID"]));
-    let cwd = text(&message["path"]["cwd"]);
-    let folder = folder.unwrap_or_default();
-    let project = if cwd.is_empty() { folder } else { cwd };
+    let session = message.session.read()?;
+    found(&message, &session, "", context)
+}
+
+fn found(
+    message: &Message<'_>,
+    session: &str,
+    folder: &str,
+    context: &mut Context<'_>,
+) -> Option<()> {
+    if message.created == 0 || message.completed == 0 {
+        return None;
+    }
+    let cwd = message.cwd.read()?;
+    let project = if cwd.is_empty() { folder } else { &cwd };
     context.memory.project.replace_range(.., project);
+    let (provider, model) = (message.provider.read()?, message.model.read()?);
     let parts: [&[u8]; 5] = [
         b"opencode",
         provider.as_bytes(),
         model.as_bytes(),
-        &created.to_le_bytes(),
-        &completed.to_le_bytes(),
+        &message.created.to_le_bytes(),
+        &message.completed.to_le_bytes(),
     ];
     context.found(&Record {
         key: Key::of(&parts),
-        at: created,
+        at: i64::try_from(message.created).ok()?,
         session,
-        model: model_or_unknown(model),
+        model: &name(&provider, &model),
         fast: false,
-        counts: Counts {
-            input: count(&tokens["input"]),
-            output: count(&tokens["output"]).saturating_add(count(&tokens["reasoning"])),
-            cache_write: count(&tokens["cache"]["write"]),
-            cache_read: count(&tokens["cache"]["read"]),
-            ..Counts::default()
-        },
+        counts: message.counts,
     });
     Some(())
+}
+
+fn name<'m>(provider: &str, model: &'m str) -> Cow<'m, str> {
+    if model.is_empty() || provider.is_empty() || MAKERS.contains(&provider) {
+        Cow::Borrowed(model_or_unknown(model))
+    } else {
+        Cow::Owned(format!("{provider}/{model}"))
+    }
+}
+
+/// `None` for what is no whole message.
+fn read(text: &[u8]) -> Option<Message<'_>> {
+    let mut message = Message::default();
+    let mut json = Json::new(text);
+    json.object(|key, value| {
+        match key {
+            b"role" => message.role = value.text()?.unwrap_or_default(),
+            b"sessionID" => message.session = value.text()?.unwrap_or_default(),
+            b"providerID" => message.provider = value.text()?.unwrap_or_default(),
+            b"modelID" => message.model = value.text()?.unwrap_or_default(),
+            b"model" => value.object_or_skip(|key, value| {
+                match key {
+                    b"id" => message.model = value.text()?.unwrap_or_default(),
+                    b"providerID" => message.provider = value.text()?.unwrap_or_default(),
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            b"path" => value.object_or_skip(|key, value| {
+                match key {
+                    b"cwd" => message.cwd = value.text()?.unwrap_or_default(),
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            b"time" => value.object_or_skip(|key, value| {
+                match key {
+                    b"created" => message.created = value.count()?,
+                    b"completed" => message.completed = value.count()?,
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            b"tokens" => message.counts = counts(value)?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    json.ends().then_some(message)
+}
+
+fn counts(value: &mut Json<'_>) -> Option<Counts> {
+    let (mut counts, mut thought) = (Counts::default(), 0);
+    value.object_or_skip(|key, value| {
+        match key {
+            b"input" => counts.input = value.count()?,
+            b"output" => counts.output = value.count()?,
+            b"reasoning" => thought = value.count()?,
+            b"cache" => value.object_or_skip(|key, value| {
+                match key {
+                    b"write" => counts.cache_write = value.count()?,
+                    b"read" => counts.cache_read = value.count()?,
+                    _ => value.skip()?,
+                }
+                Some(())
+            })?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })?;
+    counts.output = counts.output.saturating_add(thought);
+    Some(counts)
 }
 
 #[cfg(test)]

@@ -121,6 +121,12 @@ pub(super) fn sessions(world: &World) -> Vec<(String, String)> {
     sessions
 }
 
+/// The quarters of an hour that answers are of, since 1970.
+pub(super) fn quarters(world: &World) -> Vec<i64> {
+    let cells = world.store.read(ledger::cells).unwrap();
+    cells.into_iter().map(|cell| cell.quarter).collect()
+}
+
 const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Opencode, "s.json"),
     (UsageForm::Droid, "s.settings.json"),
@@ -132,6 +138,8 @@ const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Copilot, "s.jsonl"),
     (UsageForm::Kimi, "session/agents/main/wire.jsonl"),
     (UsageForm::Pi, "s.jsonl"),
+    (UsageForm::Grok, "usage.json"),
+    (UsageForm::Amp, "T-1.json"),
 ];
 
 fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
@@ -143,13 +151,13 @@ fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
         batch: &mut batch,
     };
     match of(form, path) {
-        Some(Read::Lines { line, .. }) => {
+        Read::Lines { line, .. } => {
             for text in content.split(|byte| *byte == b'\n') {
                 line(text, &mut context);
             }
         }
-        Some(Read::Whole(take)) => drop(take(content, &mut context)),
-        Some(Read::Database(_)) | None => panic!("{form:?} reads no text at {}", path.display()),
+        Read::Whole(take) => drop(take(content, &mut context)),
+        Read::Database(_) => panic!("{form:?} reads no text at {}", path.display()),
     }
     batch
 }

@@ -1,4 +1,4 @@
-use crate::usage::sources::tests::{HOME, check, look, models, put, sessions};
+use crate::usage::sources::tests::{HOME, check, fixture, look, models, put, sessions};
 use crate::usage::tests::World;
 use rusqlite::Connection;
 
@@ -24,4 +24,54 @@ fn sums_of_earlier_versions_count_by_what_they_grow() {
         sessions(&world),
         [("s-1".to_owned(), "/work/app".to_owned())]
     );
+}
+
+#[test]
+fn a_session_of_before_the_ledger_goes_on_and_counts_once() {
+    let before = "goose/session-of-before-the-ledger.sql";
+    let mut world = World::new();
+    put(&world, before, DATABASE);
+    assert_eq!(look(&world), (1, [40, 9, 0, 0, 50]));
+    let go_on = |world: &World| {
+        let database = Connection::open(world.folder.path().join(HOME).join(DATABASE)).unwrap();
+        let on = fixture("goose/session-goes-on-with-the-ledger.sql");
+        database.execute_batch(&on).unwrap();
+    };
+    go_on(&world);
+    let expected = (3, [100, 32, 60, 0, 60]);
+    assert_eq!(look(&world), expected);
+    world.restart();
+    assert_eq!(look(&world), expected);
+    // The same of one that is only looked at then.
+    let late = World::new();
+    put(&late, before, DATABASE);
+    go_on(&late);
+    assert_eq!(look(&late), expected);
+    assert_eq!(models(&late), [("gpt-5.2".to_owned(), false)]);
+}
+
+#[test]
+fn sessions_and_rows_of_another_database_are_others() {
+    let world = World::new();
+    put(&world, "goose/session-of-before-the-ledger.sql", DATABASE);
+    let other = "goose/sessions/sessions.db";
+    put(
+        &world,
+        "goose/another-database-with-the-same-numbers.sql",
+        other,
+    );
+    assert_eq!(look(&world), (3, [52, 12, 0, 0, 50]));
+    // A copy is the same.
+    let path = |path: &str| world.folder.path().join(HOME).join(path);
+    std::fs::copy(path(other), path(DATABASE)).unwrap();
+    assert_eq!(look(&world), (3, [52, 12, 0, 0, 50]));
+}
+
+#[test]
+fn a_database_without_tables_is_looked_at_again() {
+    let world = World::new();
+    world.write(&format!("{HOME}/{DATABASE}"), "");
+    assert_eq!(look(&world), (0, [0; 5]));
+    put(&world, "goose/ledger.sql", DATABASE);
+    assert_eq!(look(&world), (2, [207 + 5, 10, 0, 0, 8320]));
 }

@@ -1,4 +1,4 @@
-use crate::usage::sources::tests::{HOME, check, look, put, sessions};
+use crate::usage::sources::tests::{HOME, check, fixture, look, models, put, sessions};
 use crate::usage::tests::World;
 use rusqlite::Connection;
 
@@ -38,4 +38,58 @@ fn a_row_counts_when_it_is_finished_and_while_it_is_only_in_the_log() {
         sessions(&world),
         [("ses_1".to_owned(), "/work/app".to_owned())]
     );
+}
+
+#[test]
+fn odd_rows_hide_nothing_that_is_whole() {
+    let odd = ("opencode/rows-that-are-odd.sql", DATABASE);
+    let expected = (2, [11, 9, 20, 0, 100]);
+    check(&[odd], expected);
+    let world = World::new();
+    put(&world, odd.0, odd.1);
+    assert_eq!(look(&world), expected);
+    // One row is of a time to come; what is written before then counts all the same.
+    let agent = Connection::open(world.folder.path().join(HOME).join(DATABASE)).unwrap();
+    agent
+        .execute_batch(
+            "INSERT INTO message SELECT 'msg_7', session_id, time_created,
+                 unixepoch('subsec') * 1000 + 1, json_set(data, '$.time.created', 1772000030000)
+             FROM message WHERE id = 'msg_5'",
+        )
+        .unwrap();
+    assert_eq!(look(&world), (3, [21, 16, 40, 0, 200]));
+    let expected = ["claude-sonnet-4-5", "ollama/qwen3"];
+    assert_eq!(
+        models(&world),
+        expected.map(|name| (name.to_owned(), false))
+    );
+}
+
+#[test]
+fn a_newer_table_counts_where_the_older_one_has_nothing() {
+    let newer = ("opencode/newer-table-beside-the-older.sql", DATABASE);
+    check(&[newer], (2, [18, 14, 20, 0, 130]));
+    let world = World::new();
+    put(&world, newer.0, &DATABASE.replace(".db", "-beta.db"));
+    look(&world);
+    let expected = [("ses_1", "/work/app"), ("ses_3", "/work/lib")];
+    let owned = |(session, project): (&str, &str)| (session.to_owned(), project.to_owned());
+    assert_eq!(sessions(&world), expected.map(owned));
+}
+
+#[test]
+fn a_file_counts_when_its_answer_is_finished_and_a_database_when_it_has_tables() {
+    let world = World::new();
+    let growing = "opencode/file-of-a-growing-answer.json";
+    put(&world, growing, FILE);
+    world.write(&format!("{HOME}/{DATABASE}"), "");
+    assert_eq!(look(&world), (0, [0; 5]));
+    let created = "\"created\":1772000007000";
+    let finished =
+        fixture(growing).replace(created, &format!("{created},\"completed\":1772000009000"));
+    assert_ne!(finished, fixture(growing));
+    world.write(&format!("{HOME}/{FILE}"), &finished);
+    assert_eq!(look(&world), (1, [7, 1, 0, 0, 0]));
+    put(&world, "opencode/fork-and-unfinished.sql", DATABASE);
+    assert_eq!(look(&world), (2, [17, 8, 20, 0, 100]));
 }
