@@ -359,3 +359,68 @@ fn the_documentation_names_every_provider_endpoint_and_variable() {
         }
     }
 }
+
+#[test]
+fn a_mistake_in_ones_own_manifest_sends_no_key_to_somebody_else() {
+    let mut world = World::new();
+    let script = "echo \"$ANTHROPIC_BASE_URL\" > \"$CLOWN_TEST_ROOT/told\"";
+    world.install("claude", "1.0.0", clown_tests::FakeAgent::Script(script));
+    let folder = world.path("config/providers.d");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("gateway.toml");
+    let text = "id = \"anthropic\"\nname = \"Ours\"\n[key]\nvariable = \"OUR_KEY\"\n[[endpoints]]\nid = \"here\"\nurls = { anthropic-messages = \"http://127.0.0.1:9\" }\n";
+    fs::write(&file, text).unwrap();
+    world.start();
+    world.clown_ok(&[
+        "profiles",
+        "create",
+        "work",
+        "--agent",
+        "claude",
+        "--provider",
+        "anthropic",
+        "--key-env",
+        "OUR_KEY",
+    ]);
+    let run = |arguments: &[&str]| {
+        let mut command = world.clown(arguments);
+        command.env("OUR_KEY", KEY).env("ANTHROPIC_API_KEY", KEY);
+        command.env("CLOWN_TEST_ROOT", world.path("work"));
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    assert_eq!(run(&["run", "work"]).0, 0);
+    let told = || fs::read_to_string(world.path("work/told")).ok();
+    assert_eq!(told().as_deref(), Some("http://127.0.0.1:9\n"));
+    fs::remove_file(world.path("work/told")).unwrap();
+
+    fs::write(&file, text.replace("urls", "ulrs")).unwrap();
+    for arguments in [
+        &["run", "work"][..],
+        &["run", "work", "--dry-run"],
+        &["profiles", "env", "work"],
+        &["providers", "check", "anthropic"],
+        &[
+            "profiles",
+            "create",
+            "more",
+            "--agent",
+            "claude",
+            "--provider",
+            "anthropic",
+        ],
+    ] {
+        let (code, text) = run(arguments);
+        assert_ne!(code, 0, "{arguments:?}");
+        assert!(
+            text.contains("gateway.toml:7:1: unknown member `ulrs`: did you mean `urls`?"),
+            "{arguments:?}: {text}"
+        );
+    }
+    assert_eq!(told(), None);
+
+    fs::write(&file, text).unwrap();
+    assert_eq!(run(&["run", "work"]).0, 0);
+    assert_eq!(told().as_deref(), Some("http://127.0.0.1:9\n"));
+}

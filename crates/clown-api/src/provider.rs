@@ -37,6 +37,10 @@ pub struct Provider {
     /// What the variables that addresses name in braces stand for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub placeholders: Vec<Placeholder>,
+    /// Whether nobody but a registry knows it: neither is it built in, nor is there a manifest of
+    /// one's own. A key is then used only where one is given in so many words.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_registry: bool,
 }
 
 /// A model of a provider.

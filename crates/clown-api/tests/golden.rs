@@ -48,7 +48,8 @@ fn every_shape_is_as_its_file_says() {
     check::<Template>(&["Template"], &mut seen);
     check::<Problem>(&["Problem"], &mut seen);
     check::<Agent>(&["Agent", "Agent.absent", "Agent.hooks"], &mut seen);
-    check::<Provider>(&["Provider", "Provider.placeholders"], &mut seen);
+    let providers = ["Provider", "Provider.placeholders", "Provider.registry"];
+    check::<Provider>(&providers, &mut seen);
     check::<CheckProvider>(&["CheckProvider", "CheckProvider.full"], &mut seen);
     check::<ProviderCheck>(&["ProviderCheck"], &mut seen);
     check::<PrepareRun>(&["PrepareRun"], &mut seen);

@@ -104,7 +104,11 @@ impl<M: Manifest> Manifests<M> {
         let (marks, layer) = (marks_of(&self.folder), load.layer());
         let mut held = lock();
         if held.marks != marks || !Arc::ptr_eq(&held.layer, &layer) {
-            *held = load.load(&self.folder);
+            let mut now = load.load(&self.folder);
+            if let Some(catalog) = Arc::get_mut(&mut now.catalog) {
+                catalog.remember(&held.catalog);
+            }
+            *held = now;
         }
         Arc::clone(&held.catalog)
     }

@@ -201,7 +201,16 @@ impl Core {
             .chain(&request.args)
             .cloned()
             .collect();
-        let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
+        let catalog = self.catalogue.providers.current();
+        let providers: Vec<_> = catalog.all().cloned().collect();
+        // A registry says which variables are its providers' own: what a person's other tools need
+        // is not taken from them by that.
+        let key_variables: Vec<String> = providers
+            .iter()
+            .filter(|it| it.id == provider.id || !catalog.is_foreign(it.id.as_str()))
+            .flat_map(|it| it.key_variables())
+            .map(ToOwned::to_owned)
+            .collect();
         let mcp_servers: BTreeMap<_, _> = definition
             .mcp_servers
             .iter()
@@ -225,6 +234,7 @@ impl Core {
                 mcp_servers: &mcp_servers,
                 caller_names: caller_names.as_deref(),
                 providers: &providers,
+                key_variables: &key_variables,
             },
         )?)
     }

@@ -57,6 +57,9 @@ pub enum CheckError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The person's own manifest of it cannot be used.
+    #[error(transparent)]
+    Broken(#[from] providers::Broken),
     /// There is nothing to ask.
     #[error("{0} is the agent's own login: it has no address that could be checked")]
     OwnLogin(String),
@@ -127,6 +130,7 @@ impl Core {
 
     fn provider_to_check(&self, id: &str) -> Result<Arc<ProviderManifest>, CheckError> {
         let catalog = self.catalogue.providers.current();
+        catalog.check_whole(id)?;
         let provider = catalog.get(id).cloned();
         let provider = provider.ok_or_else(|| CheckError::NotFound {
             id: id.chars().take(80).collect(),

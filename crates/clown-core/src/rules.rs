@@ -4,7 +4,7 @@ use crate::agents::AgentManifest;
 use crate::launch::{self, LaunchError, mask};
 use crate::manifests::Manifests;
 use crate::profiles::{Definition, McpDefinition, ProfileError, Rules};
-use crate::providers::{Catalog, ProviderManifest};
+use crate::providers::{Broken, Catalog, Manifest, ProviderManifest};
 use std::sync::Arc;
 
 /// What is told where neither profile, provider nor agent names a model: the agent chooses.
@@ -20,8 +20,25 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The two manifests that a definition names.
+    /// The two manifests that a definition names, if they are what their person wants.
     pub fn of(
+        &self,
+        definition: &Definition,
+    ) -> Result<(Arc<AgentManifest>, Arc<ProviderManifest>), ProfileError> {
+        let broken =
+            |member| move |broken: Broken| ProfileError::invalid(member, broken.to_string());
+        let agents = self.agents.current();
+        agents
+            .check_whole(&definition.agent_id)
+            .map_err(broken("agent_id"))?;
+        let providers = self.providers.current();
+        providers
+            .check_whole(&definition.provider_id)
+            .map_err(broken("provider_id"))?;
+        self.find(definition)
+    }
+
+    fn find(
         &self,
         definition: &Definition,
     ) -> Result<(Arc<AgentManifest>, Arc<ProviderManifest>), ProfileError> {
@@ -126,7 +143,7 @@ impl Rules for Catalogue {
 
     fn model_in_effect(&self, definition: &Definition) -> String {
         let own = definition.model.as_deref();
-        let model = match self.of(definition) {
+        let model = match self.find(definition) {
             Ok((agent, provider)) => {
                 launch::effective_model(&agent, &provider, own).map(str::to_owned)
             }
@@ -168,7 +185,7 @@ fn check_mcp(definition: &Definition, agent: &AgentManifest) -> Result<(), Profi
     Ok(())
 }
 
-fn unknown<M: crate::providers::Manifest>(
+fn unknown<M: Manifest>(
     what: &str,
     id: &str,
     catalog: &Catalog<M>,

@@ -1,6 +1,6 @@
 //! Templates of profiles: members to begin with, ours and people's own.
 
-use crate::foreign::{is_address, is_plain, refused_variable};
+use crate::foreign::{is_address, is_place, is_plain, refused_variable};
 use crate::profiles::{McpDefinition, ProfileError, merge};
 use crate::providers::{Catalog, Identifier, Manifest};
 use crate::registry::{Kind, Layer};
@@ -111,8 +111,9 @@ impl Manifest for TemplateManifest {
             return refused(model, "some agents take its signs for more than text");
         }
         for (name, value) in &self.env {
-            let reason = refused_variable(name).or_else(|| {
+            let reason = refused_variable(name, "").or_else(|| {
                 (is_address(name)
+                    || is_place(name)
                     || agents::is_minded_by_built_in(name)
                     || providers::fills_address_of_built_in(name))
                 .then_some("account, address or folder of an agent can change by it")
@@ -191,7 +192,14 @@ pub fn fill_in(
     let Some(id) = members.remove("template") else {
         return Ok(members);
     };
-    let template = id.as_str().and_then(|id| catalog.get(id));
+    let template = match id.as_str() {
+        None => None,
+        Some(id) => {
+            let broken = catalog.check_whole(id);
+            broken.map_err(|broken| ProfileError::invalid("template", broken.to_string()))?;
+            catalog.get(id)
+        }
+    };
     let Some(template) = template else {
         let known: Vec<&str> = catalog.all().map(|known| known.id.as_str()).collect();
         return Err(ProfileError::Invalid {
@@ -269,7 +277,10 @@ mod tests {
         check("args = [\"--yolo\"]", Some("`args`"));
         check("working_dir = \"/\"", Some("`working_dir`"));
         check("model = \"$(reboot)\"", Some("signs"));
-        check("env = { X = \"{'plugin': 1}\" }", Some("plain"));
+        check(
+            "env = { API_TIMEOUT_MS = \"{'plugin': 1}\" }",
+            Some("plain"),
+        );
         for name in [
             "NODE_OPTIONS",
             "OPENCODE_CONFIG_CONTENT",
@@ -280,6 +291,8 @@ mod tests {
             "CLAUDE_CODE_USE_BEDROCK",
             "AZURE_RESOURCE_NAME",
             "HTTPS_PROXY",
+            "RUSTC",
+            "CONFIG_DIR",
         ] {
             env(name, Some(name));
         }

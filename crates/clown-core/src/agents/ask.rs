@@ -3,18 +3,46 @@
 
 use super::probe::{UNKNOWN_VERSION, probe_until};
 use super::{AgentManifest, AgentSettings, Found};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How many agents that only a registry knows are asked at once. There can be hundreds, and none of
+/// them may hold up one of the person's.
+const MAX_FOREIGN: usize = 4;
+
 /// Which agents are being asked.
 #[derive(Debug, Default)]
 pub struct Asking {
-    ids: Mutex<BTreeSet<String>>,
+    state: Mutex<State>,
     changed: Condvar,
     stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// Those that wait for their turn too.
+    ids: BTreeSet<String>,
+    /// How many threads ask those that only a registry knows.
+    foreign: usize,
+    waiting: VecDeque<Job>,
+}
+
+struct Job {
+    id: String,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("State")
+            .field("ids", &self.ids)
+            .field("waiting", &self.waiting.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a program is asked, and what is known of it.
@@ -25,6 +53,8 @@ pub struct Question {
     pub fingerprint: String,
     /// For so long, a program that does not tell is asked again: it may be half installed.
     pub patience: Duration,
+    /// Whether only a registry knows the agent: then it waits for its turn.
+    pub is_foreign: bool,
 }
 
 impl Asking {
@@ -36,42 +66,78 @@ impl Asking {
         settings: &AgentSettings,
         answered: impl FnOnce(Question, String) + Send + 'static,
     ) -> io::Result<()> {
-        let id = question.manifest.id.as_str().to_owned();
-        {
-            let mut ids = self.lock();
-            if self.stopped.load(Ordering::Relaxed) || !ids.insert(id.clone()) {
-                return Ok(());
-            }
+        let (id, is_foreign) = (
+            question.manifest.id.as_str().to_owned(),
+            question.is_foreign,
+        );
+        let mut state = self.lock();
+        if self.stopped.load(Ordering::Relaxed) || !state.ids.insert(id.clone()) {
+            return Ok(());
         }
         let (asking, settings) = (Arc::clone(self), settings.clone());
+        let run = Box::new({
+            let id = id.clone();
+            move || {
+                // However it ends, nobody waits for it afterwards.
+                let _done = Done(&asking, id);
+                if let Some(version) = asking.ask(&question, &settings) {
+                    answered(question, version);
+                }
+            }
+        });
+        let job = Job { id, run };
+        if is_foreign {
+            if state.foreign == MAX_FOREIGN {
+                state.waiting.push_back(job);
+                return Ok(());
+            }
+            state.foreign += 1;
+        }
+        drop(state);
+        self.spawn(job, is_foreign)
+    }
+
+    fn spawn(self: &Arc<Self>, job: Job, is_foreign: bool) -> io::Result<()> {
+        let (asking, id) = (Arc::clone(self), job.id.clone());
         let started = std::thread::Builder::new()
             .name("agent version".to_owned())
-            .spawn({
-                let id = id.clone();
-                move || {
-                    // However it ends, nobody waits for it afterwards.
-                    let _done = Done(&asking, id);
-                    if let Some(version) = asking.ask(&question, &settings) {
-                        answered(question, version);
-                    }
+            .spawn(move || {
+                // Given back even if what is done with an answer panics.
+                let mut place = is_foreign.then(|| Place::of(&asking));
+                let mut next = Some(job);
+                while let Some(job) = next {
+                    (job.run)();
+                    next = place.as_mut().and_then(Place::next);
                 }
             });
         if started.is_err() {
             drop(Done(self, id));
+            if is_foreign {
+                drop(Place::of(self));
+            }
         }
         started.map(drop)
     }
 
     /// Waits until nobody is being asked any more.
     pub fn wait(&self) {
-        let ids = self.lock();
-        let wait = self.changed.wait_while(ids, |ids| !ids.is_empty());
+        let state = self.lock();
+        let wait = self
+            .changed
+            .wait_while(state, |state| !state.ids.is_empty());
         drop(wait.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Ends what is being asked, without an answer.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+        {
+            let mut state = self.lock();
+            let waiting = std::mem::take(&mut state.waiting);
+            for job in &waiting {
+                state.ids.remove(&job.id);
+            }
+        }
         self.wait();
     }
 
@@ -104,8 +170,8 @@ impl Asking {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,7 +179,136 @@ struct Done<'a>(&'a Asking, String);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        self.0.lock().remove(&self.1);
+        self.0.lock().ids.remove(&self.1);
         self.0.changed.notify_all();
+    }
+}
+
+/// The place of a thread among those of a registry's agents.
+struct Place<'a> {
+    asking: &'a Asking,
+    is_left: bool,
+}
+
+impl<'a> Place<'a> {
+    fn of(asking: &'a Asking) -> Self {
+        Self {
+            asking,
+            is_left: false,
+        }
+    }
+
+    /// The next one that waits. Without one the place is left in the same moment, so that nobody
+    /// waits for a thread that ends.
+    fn next(&mut self) -> Option<Job> {
+        let mut state = self.asking.lock();
+        let job = state.waiting.pop_front();
+        if job.is_none() {
+            state.foreign -= 1;
+            self.is_left = true;
+        }
+        job
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.is_left {
+            self.asking.lock().foreign -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::find::find;
+    use std::ffi::OsString;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    fn question(folder: &Path, id: &str, is_foreign: bool) -> Question {
+        let text = format!(
+            "id = \"{id}\"\nname = \"X\"\nbinaries = [\"x\"]\n[version]\nargs = []\npattern = '(1)'\n"
+        );
+        let manifest: Arc<AgentManifest> = Arc::new(toml::from_str(&text).unwrap());
+        let mut found = find([&manifest], folder.as_os_str()).into_iter();
+        Question {
+            found: found.next().unwrap().1.unwrap(),
+            manifest,
+            fingerprint: String::new(),
+            patience: Duration::ZERO,
+            is_foreign,
+        }
+    }
+
+    #[test]
+    fn hundreds_of_a_registry_are_asked_a_few_at_a_time_and_hold_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        // Tells when it begins, and its version once it may.
+        let script =
+            "#!/bin/sh\necho $$ >> $BEGUN\nuntil test -e $GO; do sleep 0.01; done\necho 1\n";
+        fs::write(folder.path().join("x"), script).unwrap();
+        fs::set_permissions(folder.path().join("x"), fs::Permissions::from_mode(0o755)).unwrap();
+        let variable = |name: &str, value: &Path| (OsString::from(name), OsString::from(value));
+        let (begun, go) = (folder.path().join("begun"), folder.path().join("go"));
+        let env = vec![
+            variable("PATH", Path::new("/usr/bin:/bin")),
+            variable("BEGUN", &begun),
+            variable("GO", &go),
+        ];
+        let settings = AgentSettings {
+            probe_limit: Duration::from_secs(60),
+            ..AgentSettings::new(OsString::new(), env)
+        };
+        let asking = Arc::new(Asking::default());
+        let (send, answers) = mpsc::channel();
+        let start = |id: &str, is_foreign: bool| {
+            let send = send.clone();
+            let answered = move |question: Question, version: String| {
+                assert_eq!(version, "1");
+                send.send(question.manifest.id.as_str().to_owned()).unwrap();
+            };
+            let question = question(folder.path(), id, is_foreign);
+            asking.start(question, &settings, answered).unwrap();
+        };
+        let count = || {
+            fs::read_to_string(&begun)
+                .unwrap_or_default()
+                .lines()
+                .count()
+        };
+        let wait_for = |number: usize| {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while count() < number && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        for number in 0..40 {
+            start(&format!("foreign-{number}"), true);
+        }
+        wait_for(MAX_FOREIGN);
+        start("own", false);
+        wait_for(MAX_FOREIGN + 1);
+        assert_eq!(count(), MAX_FOREIGN + 1);
+        fs::write(&go, "").unwrap();
+        asking.wait();
+        assert_eq!(count(), 41);
+        drop(send);
+        assert_eq!(answers.iter().count(), 41);
+
+        fs::remove_file(&go).unwrap();
+        let (send, answers) = mpsc::channel::<String>();
+        for number in 0..40 {
+            let send = send.clone();
+            let question = question(folder.path(), &format!("foreign-{number}"), true);
+            let answered = move |_: Question, version| send.send(version).unwrap();
+            asking.start(question, &settings, answered).unwrap();
+        }
+        drop(send);
+        asking.stop();
+        assert_eq!(answers.iter().count(), 0);
     }
 }

@@ -4,10 +4,11 @@
 //! and writes the files. None of that may become a way to run something else than that program. What
 //! the built-in manifest of the same id has too is not looked at.
 
-use super::manifest::ConfigFile;
+use super::manifest::{BinaryName, ConfigFile};
 use super::{AgentManifest, McpFile, McpTemplate, MemberPath};
 use crate::foreign::{
-    is_address, is_endpoint, is_plain, refused_member, refused_template, refused_variable,
+    is_address, is_below_home, is_endpoint, is_place, is_plain, refused_member, refused_part,
+    refused_template, refused_variable,
 };
 use crate::providers::Catalog;
 use std::path::Path;
@@ -61,6 +62,7 @@ pub(super) fn check(manifest: &AgentManifest) -> Result<(), String> {
         manifest,
         known: BUILT_IN.get(manifest.id.as_str()).map(AsRef::as_ref),
     };
+    checked.check_binaries()?;
     checked.check_default_model()?;
     checked.check_variables()?;
     for file in &manifest.files {
@@ -79,6 +81,22 @@ struct Checked<'a> {
 }
 
 impl Checked<'_> {
+    /// Profiles of a built-in agent would start it, with all that they say to that agent.
+    fn check_binaries(&self) -> Result<(), String> {
+        let Some(known) = self.known else {
+            return Ok(());
+        };
+        let is_strange = |name: &&BinaryName| !known.binaries.iter().any(|own| own == *name);
+        match self.manifest.binaries.iter().find(is_strange) {
+            Some(name) => Err(refusal(
+                name.as_str(),
+                "be the program of a built-in agent",
+                "profiles would start it in the place of that agent's own",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Templates fill it into variables and files.
     fn check_default_model(&self) -> Result<(), String> {
         match &self.manifest.default_model {
@@ -96,8 +114,15 @@ impl Checked<'_> {
             if self.known.and_then(|known| variable_of(known, name)) == Some(template) {
                 continue;
             }
-            if let Some(reason) = refused_variable(name) {
+            if let Some(reason) = refused_variable(name, self.manifest.id.as_str()) {
                 return Err(refusal(name, "be set", reason));
+            }
+            if is_place(name) && !is_below_home(template) {
+                return Err(refusal(
+                    name,
+                    "be set to this text",
+                    "a file or folder is below `{{ home }}`",
+                ));
             }
             self.check_text(name, name, template)?;
         }
@@ -113,7 +138,7 @@ impl Checked<'_> {
             .filter(|known| known.path == file.path && known.kind == file.kind)
             .collect();
         let segments = || path.split(['/', '.']);
-        if let Some(reason) = segments().find_map(refused_member)
+        if let Some(reason) = segments().find_map(refused_part)
             && known.is_empty()
         {
             return Err(refusal(path, "be written", reason));
@@ -125,6 +150,11 @@ impl Checked<'_> {
                 "git runs programs by its files",
             ));
         }
+        if let Some(when) = &file.when
+            && !known.iter().any(|known| known.when.as_ref() == Some(when))
+        {
+            self.check_text("when", "when", when.as_str())?;
+        }
         for (member, value) in &file.members {
             if known
                 .iter()
@@ -134,7 +164,7 @@ impl Checked<'_> {
             }
             let at = text_of(member);
             for name in member.names() {
-                check_name(&at, name.as_str())?;
+                self.check_name(&at, name.as_str())?;
             }
             let last = member.names().last().map_or("", |name| name.as_str());
             self.check_value(&at, last, value.as_toml())?;
@@ -151,7 +181,7 @@ impl Checked<'_> {
                 .try_for_each(|item| self.check_value(at, name, item)),
             toml::Value::Table(members) => members.iter().try_for_each(|(name, value)| {
                 let at = format!("{at}.{name}");
-                check_name(&at, name)?;
+                self.check_name(&at, name)?;
                 self.check_value(&at, name, value)
             }),
             _ => Ok(()),
@@ -191,82 +221,84 @@ impl Checked<'_> {
         }
         for (name, server) in [("stdio", &mcp.stdio), ("http", &mcp.http)] {
             for (member, value) in server.iter().flat_map(McpTemplate::as_toml) {
-                check_server(&format!("mcp.{name}.{member}"), member, value)?;
+                self.check_server(&format!("mcp.{name}.{member}"), member, value)?;
             }
         }
         Ok(())
     }
-}
 
-fn check_server(at: &str, name: &str, value: &toml::Value) -> Result<(), String> {
-    let texts = |value: &toml::Value| match value {
-        toml::Value::String(text) => Some(vec![text.clone()]),
-        toml::Value::Array(items) => items
-            .iter()
-            .map(|item| item.as_str().map(ToOwned::to_owned))
-            .collect(),
-        _ => None,
-    };
-    // What these hold is what the profile's server has.
-    let whole: &[&[&str]] = match name {
-        "command" => &[&["{{ command }}"], &["{{ command }}", "{{ args }}"]],
-        "args" => &[&["{{ args }}"]],
-        "env" | "environment" => &[&["{{ env }}"]],
-        _ => &[],
-    };
-    if !whole.is_empty() {
-        return match texts(value) {
-            Some(texts)
-                if whole.contains(
-                    &texts
-                        .iter()
-                        .map(String::as_str)
-                        .collect::<Vec<_>>()
-                        .as_slice(),
-                ) =>
+    fn check_server(&self, at: &str, name: &str, value: &toml::Value) -> Result<(), String> {
+        let texts = |value: &toml::Value| match value {
+            toml::Value::String(text) => Some(vec![text.clone()]),
+            toml::Value::Array(items) => items
+                .iter()
+                .map(|item| item.as_str().map(ToOwned::to_owned))
+                .collect(),
+            _ => None,
+        };
+        // What these hold is what the profile's server has.
+        let whole: &[&[&str]] = match name {
+            "command" => &[&["{{ command }}"], &["{{ command }}", "{{ args }}"]],
+            "args" => &[&["{{ args }}"]],
+            "env" | "environment" => &[&["{{ env }}"]],
+            _ => &[],
+        };
+        if !whole.is_empty() {
+            return match texts(value) {
+                Some(texts)
+                    if whole.contains(
+                        &texts
+                            .iter()
+                            .map(String::as_str)
+                            .collect::<Vec<_>>()
+                            .as_slice(),
+                    ) =>
+                {
+                    Ok(())
+                }
+                _ => Err(refusal(
+                    at,
+                    "be anything but its placeholder",
+                    "servers are a profile's own",
+                )),
+            };
+        }
+        self.check_name(at, name)?;
+        match value {
+            toml::Value::String(text)
+                if SERVER_VALUES.contains(&text.as_str()) || is_word(text) =>
             {
                 Ok(())
             }
-            _ => Err(refusal(
+            toml::Value::String(_) => Err(refusal(
                 at,
-                "be anything but its placeholder",
+                "be anything but a placeholder or a word",
                 "servers are a profile's own",
             )),
-        };
-    }
-    check_name(at, name)?;
-    match value {
-        toml::Value::String(text) if SERVER_VALUES.contains(&text.as_str()) || is_word(text) => {
-            Ok(())
+            toml::Value::Array(items) => items
+                .iter()
+                .try_for_each(|item| self.check_server(at, name, item)),
+            toml::Value::Table(members) => members.iter().try_for_each(|(name, value)| {
+                self.check_server(&format!("{at}.{name}"), name, value)
+            }),
+            _ => Ok(()),
         }
-        toml::Value::String(_) => Err(refusal(
-            at,
-            "be anything but a placeholder or a word",
-            "servers are a profile's own",
-        )),
-        toml::Value::Array(items) => items
-            .iter()
-            .try_for_each(|item| check_server(at, name, item)),
-        toml::Value::Table(members) => members
-            .iter()
-            .try_for_each(|(name, value)| check_server(&format!("{at}.{name}"), name, value)),
-        _ => Ok(()),
+    }
+
+    fn check_name(&self, at: &str, name: &str) -> Result<(), String> {
+        if !is_plain(name) {
+            return Err(refusal(at, "be set", "its name is more than plain text"));
+        }
+        if let Some(reason) = refused_member(name, self.manifest.id.as_str()) {
+            return Err(refusal(at, "be set", reason));
+        }
+        Ok(())
     }
 }
 
 fn is_word(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphabetic() || byte == b'-';
     !text.is_empty() && text.len() <= 24 && !text.starts_with('-') && text.bytes().all(fits)
-}
-
-fn check_name(at: &str, name: &str) -> Result<(), String> {
-    if let Some(reason) = refused_member(name) {
-        return Err(refusal(at, "be set", reason));
-    }
-    if !is_plain(name) {
-        return Err(refusal(at, "be set", "its name is more than plain text"));
-    }
-    Ok(())
 }
 
 fn refusal(what: &str, verb: &str, reason: &str) -> String {

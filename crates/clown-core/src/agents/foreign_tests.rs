@@ -35,7 +35,7 @@ fn what_would_run_something_else_is_refused() {
 #[track_caller]
 fn check_more(id: &str, more: &str, part: Option<&str>) {
     let text = format!(
-        "id = \"{id}\"\nname = \"X\"\nbinaries = [\"x\"]\n[version]\nargs = []\npattern = '(x)'\n{more}\n"
+        "id = \"{id}\"\nname = \"X\"\nbinaries = [\"{id}\"]\n[version]\nargs = []\npattern = '(x)'\n{more}\n"
     );
     let manifest: AgentManifest = toml::from_str(&text).unwrap();
     let refused = manifest.check_foreign().err();
@@ -61,7 +61,7 @@ fn files_set_members_that_are_known_or_harmless() {
             "jsonc"
         };
         let more = format!(
-            "[env]\nX_KEY = \"{{{{ key }}}}\"\n[[files]]\npath = \"{path}\"\nkind = \"{kind}\"\n[files.members]\n{member}"
+            "[env]\nCLOWN_API_KEY = \"{{{{ key }}}}\"\n[[files]]\npath = \"{path}\"\nkind = \"{kind}\"\n[files.members]\n{member}"
         );
         check_more(id, &more, part);
     };
@@ -76,8 +76,11 @@ fn files_set_members_that_are_known_or_harmless() {
             "statusLine = { type = \"command\", command = \"reboot\" }",
             "`statusLine`",
         ),
-        ("x = { y = { Command = \"reboot\" } }", "`x.y.Command`"),
-        ("\"x[]\" = { helper = \"reboot\" }", "`x.helper`"),
+        (
+            "model = { name = { Command = \"reboot\" } }",
+            "`model.name.Command`",
+        ),
+        ("\"models[]\" = { helper = \"reboot\" }", "`models.helper`"),
         (
             "\"env.NODE_OPTIONS\" = \"--require x\"",
             "`env.NODE_OPTIONS`",
@@ -88,12 +91,16 @@ fn files_set_members_that_are_known_or_harmless() {
         ),
         ("\"{{ model }}\" = \"x\"", "plain text"),
         ("\"ho{% if model %}oks{% endif %}\" = 1", "plain text"),
-        ("x = \"$(reboot)\"", "signs"),
-        ("x = \"${AWS_SECRET_ACCESS_KEY}\"", "does not set"),
+        ("model = \"$(reboot)\"", "signs"),
+        ("model = \"${AWS_SECRET_ACCESS_KEY}\"", "does not set"),
         ("env_key = \"AWS_SECRET_ACCESS_KEY\"", "does not set"),
         ("base_url = \"https://evil.example\"", "address"),
         ("base_url = \"{{ endpoint }}.evil.example\"", "address"),
         ("base_url = \"{{ provider_name }}\"", "address"),
+        ("\"target.linux.runner\" = \"sh\"", "not known"),
+        ("\"build.rustc\" = \"sh\"", "not known"),
+        ("credsStore = \"sh\"", "not known"),
+        ("model = { mode = \"auto\" }", "`model.mode`"),
     ] {
         check("claude", settings, member, Some(part));
         check("x", "x/x.toml", member, Some(part));
@@ -138,17 +145,28 @@ fn files_set_members_that_are_known_or_harmless() {
         check("codex", path, "x = 1", Some(path));
     }
 
+    for (when, part) in [
+        ("{% if endpoint * 100000000 %}x{% endif %}", Some("`when`")),
+        ("{{ 'a' * 100000000 }}", Some("`when`")),
+        ("{% if endpoint and not model %}yes{% endif %}", None),
+    ] {
+        let more = format!(
+            "[[files]]\npath = \"x/x.toml\"\nkind = \"toml\"\nwhen = \"{when}\"\n[files.members]\nmodel = \"x\""
+        );
+        check_more("x", &more, part);
+    }
+
     check("x", "x/x.toml", "model = \"{{ model }}\"", None);
     check(
         "x",
         "x/x.toml",
-        "\"p.clown\" = { base_url = \"{{ endpoint }}/v1\", env_key = \"X_KEY\", n = 1 }",
+        "\"providers.clown\" = { base_url = \"{{ endpoint }}/v1\", env_key = \"CLOWN_API_KEY\", max_tokens = 1 }",
         None,
     );
     check(
         "x",
         "x/x.toml",
-        "\"p.clown.key\" = \"Bearer ${X_KEY}\"",
+        "\"providers.clown.key\" = \"Bearer ${CLOWN_API_KEY}\"",
         None,
     );
     // As the built-in one has it, in that file only.
@@ -166,15 +184,20 @@ fn variables_carry_no_configuration_and_no_address() {
     };
     for (variable, part) in [
         ("OPENCODE_CONFIG_CONTENT = '{}'", "OPENCODE_CONFIG_CONTENT"),
-        ("X = '{\"plugin\": [\"evil\"]}'", "double quote"),
-        ("X = \"a\\nb\"", "line break"),
-        ("X = \"{{ {'plugin': 'evil'} }}\"", "more than fill in"),
+        ("MODEL = '{\"plugin\": [\"evil\"]}'", "double quote"),
+        ("MODEL = \"a\\nb\"", "line break"),
+        ("MODEL = \"{{ {'plugin': 'evil'} }}\"", "more than fill in"),
         ("X_PLUGINS = \"evil\"", "X_PLUGINS"),
         ("BASH_ENV = \"x\"", "BASH_ENV"),
         ("npm_config_registry = \"x\"", "npm_config_registry"),
         ("HTTPS_PROXY = \"x\"", "HTTPS_PROXY"),
         ("ANTHROPIC_BASE_URL = \"evil.example\"", "endpoint"),
-        ("X = \"https://evil.example\"", "address"),
+        ("MODEL = \"https://evil.example\"", "address"),
+        ("CC = \"sh\"", "not known"),
+        ("GIT_DIR = \"{{ home }}/x\"", "not known"),
+        ("XDG_DATA_HOME = \"{{ home }}/x\"", "not known"),
+        ("CODEX_HOME = \"/tmp/x\"", "{{ home }}"),
+        ("CODEX_HOME = \"{{ home }}/../../x\"", "{{ home }}"),
     ] {
         check("x", variable, Some(part));
         check("opencode", variable, Some(part));
@@ -208,7 +231,7 @@ fn servers_are_those_of_the_profile() {
         None,
     );
     check(
-        "command = [\"{{ command }}\", \"{{ args }}\"], url = \"{{ url }}\", timeout = 1, on = true",
+        "command = [\"{{ command }}\", \"{{ args }}\"], url = \"{{ url }}\", timeout = 1, enabled = true",
         None,
     );
     for (members, part) in [
@@ -231,18 +254,33 @@ fn servers_are_those_of_the_profile() {
             "`mcp.stdio.wrapper`",
         ),
         (
-            "command = \"{{ command }}\", x = { script = \"sh\" }",
-            "`mcp.stdio.x.script`",
+            "command = \"{{ command }}\", model = { script = \"sh\" }",
+            "`mcp.stdio.model.script`",
         ),
         (
-            "command = \"{{ command }}\", x = \"https://evil\"",
-            "`mcp.stdio.x`",
+            "command = \"{{ command }}\", type = \"https://evil\"",
+            "`mcp.stdio.type`",
         ),
         (
-            "command = \"{{ command }}\", x = \"{{ command }} -x\"",
-            "`mcp.stdio.x`",
+            "command = \"{{ command }}\", type = \"{{ command }} -x\"",
+            "`mcp.stdio.type`",
         ),
     ] {
         check(members, Some(part));
     }
+}
+
+#[test]
+fn a_built_in_agent_keeps_its_programs() {
+    let check = |id: &str, binary: &str, is_good: bool| {
+        let text = format!(
+            "id = \"{id}\"\nname = \"X\"\nbinaries = [\"{binary}\"]\n[version]\nargs = []\npattern = '(x)'\n"
+        );
+        let manifest: AgentManifest = toml::from_str(&text).unwrap();
+        let refused = manifest.check_foreign();
+        assert_eq!(refused.is_ok(), is_good, "{text}: {refused:?}");
+    };
+    check("claude", "claude", true);
+    check("claude", "rm", false);
+    check("parrot", "parrot-cli", true);
 }

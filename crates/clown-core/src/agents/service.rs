@@ -246,6 +246,7 @@ impl Agents {
                         manifest: Arc::clone(&manifest),
                         found,
                         fingerprint,
+                        is_foreign: manifests.is_foreign(manifest.id.as_str()),
                         patience: match told_before && how == How::Patient {
                             true => self.settings.patience,
                             false => Duration::ZERO,

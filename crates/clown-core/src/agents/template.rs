@@ -165,9 +165,13 @@ fn variables_of(text: &str, may_use_key: bool) -> Result<BTreeSet<String>, Strin
     Ok(used)
 }
 
+/// No manifest needs a hundredth of it, and one that never ends must hold nobody up.
+const MAX_STEPS: u64 = 50_000;
+
 fn environment(caller_names: Option<&[String]>) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(MAX_STEPS));
     let names = caller_names.map(<[String]>::to_vec);
     environment.add_function(CALLER_SETS, move |pattern: String| {
         let pattern = NamePattern::try_from(pattern)

@@ -32,9 +32,10 @@ pub struct LaunchInput<'a> {
     /// The names of the variables in the caller's environment; None if they cannot be known, and
     /// then what a manifest clears by pattern stays.
     pub caller_names: Option<&'a [String]>,
-    /// Every provider there is: their keys in the caller's shell are not passed on, and they are
-    /// what can be proposed.
+    /// Every provider there is: what can be proposed.
     pub providers: &'a [Arc<ProviderManifest>],
+    /// Variables of the caller's shell with keys, which are not passed on.
+    pub key_variables: &'a [String],
 }
 
 /// Without the key.
@@ -289,12 +290,7 @@ impl Renderer<'_> {
     ) -> Result<BTreeMap<String, Option<String>>, LaunchError> {
         // The daemon's token opens everything, keys too.
         let mut env = BTreeMap::from([("CLOWN_TOKEN".to_owned(), None)]);
-        for provider in input.providers {
-            if let Some(key) = &provider.key {
-                env.insert(key.variable.clone(), None);
-                env.extend(key.also.iter().map(|name| (name.clone(), None)));
-            }
-        }
+        env.extend(input.key_variables.iter().map(|name| (name.clone(), None)));
         for pattern in &self.agent.clears {
             match pattern.name() {
                 Some(name) => drop(env.insert(name.to_owned(), None)),

@@ -84,6 +84,12 @@ impl Case {
         let provider = providers
             .find(|found| found.id.as_str() == provider)
             .unwrap();
+        let key_variables: Vec<String> = self
+            .providers
+            .iter()
+            .flat_map(|provider| provider.key_variables())
+            .map(ToOwned::to_owned)
+            .collect();
         let mut input = LaunchInput {
             alias: "work",
             home: Path::new("/state/homes/work"),
@@ -97,6 +103,7 @@ impl Case {
             mcp_servers: &self.mcp_servers,
             caller_names: self.names.as_deref(),
             providers: &self.providers,
+            key_variables: &key_variables,
         };
         change(&mut input);
         plan(agent, provider, &input)

@@ -83,7 +83,7 @@ pub enum ProfileError {
 }
 
 impl ProfileError {
-    pub(super) fn invalid(member: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(member: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid {
             member: member.into(),
             message: message.into(),

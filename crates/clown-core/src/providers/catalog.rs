@@ -2,7 +2,7 @@ use crate::files::read_text;
 use crate::place::line_and_column;
 use crate::registry::{Kind, Layer, LayerFile};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,12 @@ pub struct Catalog<M> {
     manifests: BTreeMap<String, Arc<M>>,
     /// The files of the folder that are used, by id.
     own: BTreeMap<String, PathBuf>,
+    /// The ids that nobody but a registry knows.
+    foreign: BTreeSet<String>,
+    /// People's own files that cannot be used, by the id that they are for.
+    broken: BTreeMap<String, Problem>,
+    /// Why nobody knows what people have of their own.
+    unknown: Option<Problem>,
     problems: Vec<Problem>,
 }
 
@@ -42,6 +48,16 @@ pub struct Problem {
     pub column: usize,
     /// What is wrong, for people.
     pub message: String,
+}
+
+/// A person's own manifest cannot be used, and nothing else is used in its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "your own manifest of {id} cannot be used: {problem}. Mend it, or take the file away: another one is not used in its place"
+)]
+pub struct Broken {
+    id: String,
+    problem: Problem,
 }
 
 impl<M: Manifest> Catalog<M> {
@@ -60,6 +76,9 @@ impl<M: Manifest> Catalog<M> {
         let mut catalog = Self {
             manifests: BTreeMap::new(),
             own: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            unknown: None,
             problems: Vec::new(),
         };
         for (name, content) in built_in {
@@ -71,7 +90,12 @@ impl<M: Manifest> Catalog<M> {
         }
         for file in layer.files(kind) {
             match parse_foreign::<M>(file) {
-                Ok(manifest) => catalog.put(manifest),
+                Ok(manifest) => {
+                    if catalog.get(manifest.id()).is_none() {
+                        catalog.foreign.insert(manifest.id().to_owned());
+                    }
+                    catalog.put(manifest);
+                }
                 Err(problem) => catalog.problems.push(problem),
             }
         }
@@ -96,6 +120,47 @@ impl<M: Manifest> Catalog<M> {
             .map(|(id, path)| (id.as_str(), path.as_path()))
     }
 
+    /// Whether this id is neither built in nor a person's own: only a registry knows it.
+    pub fn is_foreign(&self, id: &str) -> bool {
+        self.foreign.contains(id)
+    }
+
+    /// Refuses what is not what its person wants: a file of theirs is for it and cannot be used. Who
+    /// used another one in its place could send keys to where they do not belong.
+    pub fn check_whole(&self, id: &str) -> Result<(), Broken> {
+        self.broken(id).map_or(Ok(()), |problem| {
+            Err(Broken {
+                id: id.to_owned(),
+                problem: problem.clone(),
+            })
+        })
+    }
+
+    fn broken(&self, id: &str) -> Option<&Problem> {
+        let is_other = |problem: &&Problem| {
+            let own = self.own.get(id);
+            own.is_none_or(|own| *own == problem.path)
+        };
+        self.broken
+            .get(id)
+            .filter(is_other)
+            .or(self.unknown.as_ref())
+    }
+
+    /// Files that could be used before are for the ids that they had then: one that is being written
+    /// says nothing.
+    pub(crate) fn remember(&mut self, before: &Self) {
+        let own = before.own.iter();
+        let broken = before.broken.iter();
+        let broken = broken.map(|(id, problem)| (id, &problem.path));
+        for (id, path) in own.chain(broken) {
+            let problem = self.problems.iter().find(|problem| problem.path == *path);
+            if let Some(problem) = problem {
+                self.broken.insert(id.clone(), problem.clone());
+            }
+        }
+    }
+
     /// The files that are not used.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -106,12 +171,17 @@ impl<M: Manifest> Catalog<M> {
             Ok(paths) => paths,
             Err(error) => {
                 let message = format!("cannot read the folder: {error}");
-                return self.problems.push(Problem::of(folder, message));
+                let problem = Problem::of(folder, message);
+                self.unknown = Some(problem.clone());
+                return self.problems.push(problem);
             }
         };
         for path in paths {
             match read::<M>(&path) {
-                Err(problem) => self.problems.push(problem),
+                Err(problem) => {
+                    self.broken.insert(id_meant_by(&path), problem.clone());
+                    self.problems.push(problem);
+                }
                 Ok(manifest) => match self.own.get(manifest.id()) {
                     Some(first) => self.problems.push(Problem::of(
                         &path,
@@ -122,6 +192,7 @@ impl<M: Manifest> Catalog<M> {
                         ),
                     )),
                     None => {
+                        self.foreign.remove(manifest.id());
                         self.own.insert(manifest.id().to_owned(), path);
                         self.put(manifest);
                     }
@@ -176,6 +247,24 @@ fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
     let content = read_text(path, MAX_BYTES)
         .map_err(|error| Problem::of(path, format!("cannot read the file: {error}")))?;
     parse(path, &content)
+}
+
+/// The id that a file which cannot be used is for: the one that it names, else its name.
+fn id_meant_by(path: &Path) -> String {
+    let named = || {
+        let content = read_text(path, MAX_BYTES).ok()?;
+        let table = content.parse::<toml::Table>();
+        match table {
+            Ok(table) => table.get("id")?.as_str().map(ToOwned::to_owned),
+            Err(_) => content.lines().find_map(|line| {
+                let value = line.trim().strip_prefix("id")?.trim_start();
+                let value = value.strip_prefix('=')?.trim_start();
+                value.split(['"', '\'']).nth(1).map(ToOwned::to_owned)
+            }),
+        }
+    };
+    let stem = || path.file_stem().unwrap_or_default().to_string_lossy();
+    named().unwrap_or_else(|| stem().into_owned())
 }
 
 /// No manifest is as large.

@@ -4,7 +4,7 @@
 //! send those elsewhere. A provider with an id of its own gets no key unless a person gives it one.
 
 use super::{Catalog, KeyManifest, ProviderManifest};
-use crate::foreign::{is_plain, is_plain_name, refused_variable};
+use crate::foreign::{is_own_key_variable, is_plain, is_plain_name, refused_variable};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -13,20 +13,6 @@ static BUILT_IN: LazyLock<Catalog<ProviderManifest>> =
 
 /// How a refusal ends.
 const REMEDY: &str = "put it into providers.d yourself if you trust it";
-
-/// Beginnings of variables with secrets that are no key of a provider's.
-const OTHERS_SECRETS: [&str; 10] = [
-    "AWS_",
-    "AZURE_",
-    "GOOGLE_",
-    "GITHUB_",
-    "GH_",
-    "GITLAB_",
-    "SSH_",
-    "NPM_",
-    "CARGO_",
-    "DATABASE_",
-];
 
 /// Whether an address of a built-in provider names this variable in braces.
 pub(crate) fn fills_address_of_built_in(variable: &str) -> bool {
@@ -41,7 +27,7 @@ pub(super) fn check(manifest: &ProviderManifest) -> Result<(), String> {
     check_texts(manifest)?;
     check_addresses(manifest, known)?;
     match &manifest.key {
-        Some(key) => check_key(key, known),
+        Some(key) => check_key(manifest.id.as_str(), key, known),
         None => Ok(()),
     }
 }
@@ -111,41 +97,29 @@ fn parts(url: &str) -> (&str, &str) {
     (scheme, rest.split('/').next().unwrap_or_default())
 }
 
-/// `clown providers check` sends what the variable holds.
-fn check_key(key: &KeyManifest, known: Option<&ProviderManifest>) -> Result<(), String> {
-    for name in names_of(key) {
-        if known
-            .and_then(|known| known.key.as_ref())
-            .is_some_and(|own| names_of(own).any(|own| own == name))
-        {
+/// Keys are sent to where the manifest says: so only what is named after it may hold one.
+fn check_key(id: &str, key: &KeyManifest, known: Option<&ProviderManifest>) -> Result<(), String> {
+    for name in key.variables() {
+        let has = |provider: &ProviderManifest| provider.key_variables().any(|own| own == name);
+        if known.is_some_and(has) {
             continue;
         }
-        let others = BUILT_IN.all().find(|other| {
-            other
-                .key
-                .as_ref()
-                .is_some_and(|key| names_of(key).any(|own| own == name))
-        });
-        let reason = match others {
-            Some(other) => Some(format!("it holds a key of {}", other.name)),
-            None if OTHERS_SECRETS.iter().any(|start| name.starts_with(start)) => {
-                Some("it can hold a secret that is no provider's key".to_owned())
-            }
-            None => refused_variable(name).map(ToOwned::to_owned),
+        let reason = match BUILT_IN.all().find(|other| has(other)) {
+            Some(other) => format!("it holds a key of {}", other.name),
+            None if !is_own_key_variable(name, id) => format!(
+                "it can hold another secret; it is one like {}_API_KEY",
+                id.to_ascii_uppercase().replace(['-', '.'], "_")
+            ),
+            None => match refused_variable(name, id) {
+                Some(reason) => reason.to_owned(),
+                None => continue,
+            },
         };
-        if let Some(reason) = reason {
-            return Err(format!(
-                "`{name}` must not be the variable of a key by a manifest of a registry: {reason}; name another, or {REMEDY}"
-            ));
-        }
+        return Err(format!(
+            "`{name}` must not be the variable of a key by a manifest of a registry: {reason}; name another, or {REMEDY}"
+        ));
     }
     Ok(())
-}
-
-fn names_of(key: &KeyManifest) -> impl Iterator<Item = &str> {
-    [key.variable.as_str()]
-        .into_iter()
-        .chain(key.also.iter().map(String::as_str))
 }
 
 fn urls_of(manifest: &ProviderManifest) -> impl Iterator<Item = &super::EndpointUrl> {
@@ -239,14 +213,19 @@ mod tests {
         };
         check(
             "moon",
-            "variable = \"MOON_API_KEY\"\nalso = [\"MOON_KEY\"]",
+            "variable = \"MOON_API_KEY\"\nalso = [\"MOON_TOKEN\"]",
             None,
         );
         check("anthropic", "variable = \"ANTHROPIC_API_KEY\"", None);
         for (key, part) in [
             ("variable = \"ANTHROPIC_API_KEY\"", "Anthropic"),
-            ("variable = \"MOON\"\nalso = [\"OPENAI_API_KEY\"]", "OpenAI"),
-            ("variable = \"AWS_SECRET_ACCESS_KEY\"", "secret"),
+            (
+                "variable = \"MOON_KEY\"\nalso = [\"OPENAI_API_KEY\"]",
+                "OpenAI",
+            ),
+            ("variable = \"AWS_SECRET_ACCESS_KEY\"", "MOON_API_KEY"),
+            ("variable = \"STRIPE_API_KEY\"", "another secret"),
+            ("variable = \"MOON\"", "another secret"),
             ("variable = \"PATH\"", "`PATH`"),
         ] {
             check("moon", key, Some(part));

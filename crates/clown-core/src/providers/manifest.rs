@@ -87,6 +87,14 @@ pub struct KeyManifest {
     pub auth: KeyAuth,
 }
 
+impl KeyManifest {
+    /// Every variable in which people keep it.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let also = self.also.iter().map(String::as_str);
+        std::iter::once(self.variable.as_str()).chain(also)
+    }
+}
+
 /// How requests carry a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -145,6 +153,11 @@ impl ProviderManifest {
     /// Whether this is the agent's own login, which needs nothing of ours.
     pub fn is_own_login(&self) -> bool {
         self.endpoints.is_empty()
+    }
+
+    /// Every variable in which people keep its key.
+    pub fn key_variables(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().flat_map(KeyManifest::variables)
     }
 
     /// The endpoint of profiles that name none.

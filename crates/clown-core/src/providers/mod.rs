@@ -7,7 +7,7 @@ mod manifest;
 mod model;
 mod url;
 
-pub use catalog::{Catalog, Manifest, Problem};
+pub use catalog::{Broken, Catalog, Manifest, Problem};
 pub(crate) use catalog::{parse_foreign, parse_table};
 pub use check::{AddressVerdict, Checked, KeyVerdict, check};
 pub(crate) use foreign::fills_address_of_built_in;

@@ -271,3 +271,62 @@ fn what_is_no_file_or_too_large_is_told_and_holds_nobody_up() {
     );
     assert!(catalog.get("local").is_some());
 }
+
+#[test]
+fn a_file_that_cannot_be_used_is_in_the_way_of_what_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, content: &str, broken: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        let catalog = load(folder.path());
+        for id in ["anthropic", "openai", "gw"] {
+            let whole = catalog.check_whole(id);
+            assert_eq!(whole.is_err(), id == broken, "{content}: {id}");
+            if let Err(broken) = whole {
+                let text = broken.to_string();
+                assert!(text.contains(name) && text.contains("Mend it"), "{text}");
+            }
+        }
+        fs::remove_file(path).unwrap();
+    };
+    let gateway = LOCAL.replace("\"local\"", "\"anthropic\"");
+    check("gw.toml", &gateway, "");
+    check("gw.toml", &gateway.replace("urls", "ulrs"), "anthropic");
+    check("gw.toml", &format!("{gateway}\n["), "anthropic");
+    check("gw.toml", "id= 'openai' # mine\nname", "openai");
+    check("gw.toml", "", "gw");
+    check("openai.toml", "name = \"X\"", "openai");
+    check("openai.toml", "id = 7", "openai");
+    // Somebody else is not in the way.
+    fs::write(folder.path().join("a.toml"), &gateway).unwrap();
+    check("gw.toml", &format!("{gateway}\n["), "");
+    fs::remove_file(folder.path().join("a.toml")).unwrap();
+
+    // What an editor has emptied on the way to writing it is for what it was.
+    let manifests = crate::manifests::Manifests::new(folder.path().to_owned(), load);
+    let path = folder.path().join("gw.toml");
+    let is_whole = || manifests.current().check_whole("anthropic").is_ok();
+    fs::write(&path, &gateway).unwrap();
+    assert!(is_whole());
+    for content in ["", "#", "id = \"gw\""] {
+        fs::write(&path, content).unwrap();
+        assert!(!is_whole(), "{content}");
+    }
+    fs::write(&path, &gateway).unwrap();
+    assert!(is_whole());
+    fs::remove_file(&path).unwrap();
+    assert!(is_whole());
+}
+
+#[test]
+fn nobody_knows_what_is_in_a_folder_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("providers.d");
+    fs::write(&file, "").unwrap();
+    let catalog = load(&file);
+    let broken = catalog.check_whole("anthropic").unwrap_err();
+    assert!(
+        broken.to_string().contains("cannot read the folder"),
+        "{broken}"
+    );
+}

@@ -119,6 +119,7 @@ impl From<CheckError> for Refusal {
     fn from(error: CheckError) -> Self {
         let (status, code) = match &error {
             CheckError::NotFound { .. } => (NOT_FOUND, "provider_not_found"),
+            CheckError::Broken(_) => (WRONG, "manifest_broken"),
             CheckError::OwnLogin(_) => (WRONG, "provider_not_checkable"),
             CheckError::UnknownEndpoint { .. } => (WRONG, "endpoint_not_found"),
             CheckError::OtherProvider { .. } => (WRONG, "profile_of_other_provider"),

@@ -22,7 +22,10 @@ pub(super) async fn get(core: &Arc<Core>, id: &str) -> Result<Response<Body>, Re
     blocking(move || {
         let catalog = core.catalogue.providers.current();
         match catalog.get(&id) {
-            Some(manifest) => Ok(json_response(StatusCode::OK, &resource::provider(manifest))),
+            Some(manifest) => Ok(json_response(
+                StatusCode::OK,
+                &resource::provider(manifest, catalog.is_foreign(&id)),
+            )),
             None => {
                 let known: Vec<&str> = catalog.all().map(|manifest| manifest.id.as_str()).collect();
                 let id: String = id.chars().take(80).collect();

@@ -204,7 +204,7 @@ pub(super) fn agent(core: &Core, agent: AgentStatus, profiles: &[profiles::Profi
     }
 }
 
-pub(super) fn provider(manifest: &ProviderManifest) -> Provider {
+pub(super) fn provider(manifest: &ProviderManifest, from_registry: bool) -> Provider {
     let endpoint = |endpoint: &clown_core::providers::Endpoint| Endpoint {
         id: endpoint.id.as_str().to_owned(),
         name: endpoint.name.clone(),
@@ -227,6 +227,7 @@ pub(super) fn provider(manifest: &ProviderManifest) -> Provider {
         models: manifest.models.iter().map(|it| it.id.clone()).collect(),
         model_details: manifest.models.iter().map(model).collect(),
         placeholders: manifest.placeholders.iter().map(placeholder).collect(),
+        from_registry,
     }
 }
 
@@ -247,11 +248,10 @@ fn placeholder((variable, meant): (&String, &clown_core::providers::Placeholder)
 
 /// All providers, by id.
 pub(super) fn providers(core: &Core) -> Vec<Provider> {
-    core.catalogue
-        .providers
-        .current()
+    let catalog = core.catalogue.providers.current();
+    catalog
         .all()
-        .map(|manifest| provider(manifest))
+        .map(|manifest| provider(manifest, catalog.is_foreign(manifest.id.as_str())))
         .collect()
 }
 

@@ -77,9 +77,20 @@ pub(super) async fn check(
         request.key = Some(KeyInput::Command(command));
     } else if let Some(name) = given.key_env {
         request.key = Some(in_variable(&name).unwrap_or(KeyInput::Env(name)));
-    } else if let Some(name) = client.provider(&args.id).await?.key_env {
-        request.key = in_variable(&name);
-        from = request.key.as_ref().map(|_| name);
+    } else {
+        let provider = client.provider(&args.id).await?;
+        let key = provider.key_env.as_deref().and_then(in_variable);
+        match (key, provider.key_env) {
+            // Whoever writes that registry would say which of one's secrets goes where.
+            (Some(_), Some(name)) if provider.from_registry => note(format_args!(
+                "no key is sent: {} is known from a registry only. To send the one in {name}, add `--key-env {name}`",
+                printable(&provider.name)
+            )),
+            (key, name) => {
+                from = key.as_ref().and(name);
+                request.key = key;
+            }
+        }
     }
     let patient = client.clone().with_time_limit(PATIENCE);
     let found = patient.check_provider(&args.id, &request).await?;
