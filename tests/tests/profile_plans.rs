@@ -302,3 +302,33 @@ fn members_of_tools_are_shown_masked_and_told_by_name() {
     let history = world.get("/api/v1/events?since=0").json().to_string();
     without_secrets(&history);
 }
+
+#[test]
+fn secrets_that_stand_where_none_belongs_are_not_shown() {
+    let world = World::with_agent("");
+    let text = "agent_id = \"claude\"\nargs = [\"--header\", \"X-Api-Key: s3cret-1\", \"--token\", \"s3cret-2\"]\n\
+                [env]\nDATABASE_URL = \"postgres://me:s3cret-3@host/db\"\nGPG_PASSPHRASE = \"s3cret-4\"\n\
+                ANTHROPIC_CUSTOM_HEADERS = \"X-Who: s3cret-5\"\nPROFILE_NAME = \"shown\"\n\
+                [hooks_config]\nStop = [{ hooks = [{ type = \"command\", command = \"x --token=s3cret-6\" }] }]\n\
+                [mcp_servers.a]\nurl = \"https://x/s/s3cretk3n8fQz71LmVw0aTr9e/mcp\"\n\
+                [mcp_servers.b]\ncommand = \"x\"\nargs = [\"--api-key=s3cret-7\"]\n";
+    fs::write(world.profile_file("work"), text).unwrap();
+    wait_for("the profile", || {
+        (world.get("/api/v1/profiles/work").status == 200).then_some(())
+    });
+    for arguments in [
+        &["run", "work", "--dry-run"][..],
+        &["run", "work", "--dry-run", "--json"],
+        &["profiles", "show", "work"],
+        &["mcp", "list", "work"],
+    ] {
+        let shown = world.clown_ok(arguments);
+        assert!(shown.contains("********"), "{arguments:?}: {shown}");
+        assert!(!shown.contains("s3cret"), "{arguments:?}: {shown}");
+    }
+    assert!(
+        world
+            .clown_ok(&["profiles", "show", "work"])
+            .contains("PROFILE_NAME=shown")
+    );
+}

@@ -1,10 +1,11 @@
 //! What agents and providers say about a profile's definition.
 
 use crate::agents::AgentManifest;
-use crate::launch::{self, LaunchError, mask};
+use crate::launch::{self, LaunchError};
 use crate::manifests::Manifests;
 use crate::profiles::{Definition, McpDefinition, ProfileError, Rules};
 use crate::providers::{Broken, Catalog, Manifest, ProviderManifest};
+use clown_mask as mask;
 use std::sync::Arc;
 
 /// What is told where neither profile, provider nor agent names a model: the agent chooses.

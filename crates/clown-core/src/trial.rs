@@ -2,12 +2,12 @@
 
 use crate::composition::Core;
 use crate::keys::KeySource;
-use crate::launch::mask::{self, MASK};
 use crate::launch::{self, FileChange, LaunchError, LaunchPlan};
 use crate::preparation::{PrepareError, RunRequest, working_dir};
 use crate::process::ProcessIdentity;
 use crate::profiles::{Change, Definition, Proposal};
 use crate::{Alias, templates};
+use clown_mask::{self as mask, MASK};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ impl Core {
                 .collect(),
             env,
             program,
-            args: plan.args,
+            args: mask::shown_words(&plan.args, &secrets),
             working_dir,
             key: definition.key.clone(),
             problems,
@@ -157,7 +157,7 @@ fn shown_env(plan: &LaunchPlan, secrets: &[&str]) -> BTreeMap<String, Option<Str
             if mask::is_secret_name(name) && !value.is_empty() {
                 MASK.to_owned()
             } else {
-                mask::without(value, secrets)
+                mask::shown_line(value, secrets)
             }
         });
         (name.clone(), value)
@@ -173,7 +173,7 @@ fn planned_file(file: FileChange, secrets: &[&str]) -> PlannedFile {
                 if is_secret {
                     mask::masked(&value)
                 } else {
-                    without_secrets(value, secrets)
+                    mask::shown(value, secrets)
                 }
             })
         };
@@ -187,21 +187,6 @@ fn planned_file(file: FileChange, secrets: &[&str]) -> PlannedFile {
         changes: changes.collect(),
         path: file.path,
         is_new: file.is_new,
-    }
-}
-
-fn without_secrets(value: Value, secrets: &[&str]) -> Value {
-    match value {
-        Value::String(text) => Value::String(mask::without(&text, secrets)),
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| without_secrets(item, secrets))
-            .collect(),
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(name, member)| (name, without_secrets(member, secrets)))
-            .collect(),
-        other => other,
     }
 }
 
@@ -238,17 +223,22 @@ pub fn shown_member(name: &str, mut value: Value) -> Value {
         }
         ("env", Value::Object(variables)) => {
             for (name, value) in variables.iter_mut() {
-                if mask::is_secret_name(name) {
-                    *value = mask::masked(value);
-                }
+                *value = match mask::is_secret_name(name) {
+                    true => mask::masked(value),
+                    false => mask::shown(value.take(), &[]),
+                };
             }
         }
+        ("args" | "hooks_config", value) => return mask::shown(value.take(), &[]),
         ("mcp_servers", Value::Object(servers)) => {
             for server in servers.values_mut().filter_map(Value::as_object_mut) {
                 for member in ["env", "headers"] {
                     if let Some(value) = server.get_mut(member) {
                         *value = mask::masked(value);
                     }
+                }
+                if let Some(args) = server.get_mut("args") {
+                    *args = mask::shown(args.take(), &[]);
                 }
                 if let Some(Value::String(url)) = server.get_mut("url") {
                     *url = mask::address(url);

@@ -1,5 +1,6 @@
-use super::{LaunchError, Member, Wanted, mask, plan};
+use super::{LaunchError, Member, Wanted, plan};
 use crate::agents::{AgentManifest, McpFile, McpTemplate, McpValues};
+use clown_mask as mask;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,7 +59,7 @@ impl McpServer {
             Self::Stdio { env, .. } => (env, None),
             Self::Http { url, headers } => (headers, Some(url)),
         };
-        // One with a query can hold a token in it.
+        // One with more than plain parts can hold a token in them.
         let url = url.filter(|url| mask::bare_address(url) != **url);
         named.values().chain(url).map(String::as_str)
     }

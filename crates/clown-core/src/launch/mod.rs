@@ -5,7 +5,6 @@
 
 mod document;
 mod error;
-pub mod mask;
 mod mcp;
 mod merge;
 mod plan;

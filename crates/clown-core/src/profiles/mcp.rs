@@ -1,7 +1,7 @@
 //! How a profile's file names servers of the Model Context Protocol.
 
 use crate::launch::McpServer;
-use crate::launch::mask::{self, MASK};
+use clown_mask::{self as mask, MASK};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,14 +38,14 @@ impl McpDefinition {
         }
     }
 
-    /// Leaves out what may be a secret: values of its variables or headers, and of its address's
-    /// query. Tells the places.
+    /// Leaves out what may be a secret: values of its variables or headers, and parts of its
+    /// address. Tells the places.
     pub(super) fn leave_secrets_out(&mut self) -> Vec<String> {
         let mut left_out = Vec::new();
         if let Self::Url { url, .. } = self {
             let bare = mask::bare_address(url);
             if bare != *url {
-                left_out.push("url (the values of its query)".to_owned());
+                left_out.push("url (what may be a secret in its path or query)".to_owned());
                 *url = bare;
             }
         }
@@ -58,8 +58,8 @@ impl McpDefinition {
         left_out
     }
 
-    /// What may be a secret: the values of its variables or headers, and an address that has a
-    /// query.
+    /// What may be a secret: the values of its variables or headers, and an address that has
+    /// more than plain parts.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let (named, url) = match self {
             Self::Command { env, .. } => (env, None),

@@ -5,7 +5,7 @@ use super::document::unwritable;
 use super::error::ProfileError;
 use super::mcp::McpDefinition;
 use crate::keys::{KeySource, Secret};
-use crate::launch::mask::MASK;
+use clown_mask::MASK;
 use serde_json::{Map, Value};
 
 /// Members that are told, not set.

@@ -9,7 +9,7 @@ use super::stored_keys::stored_key;
 use super::{Profile, Profiles, patch};
 use crate::Alias;
 use crate::keys::{KeyError, KeySource, Secret};
-use crate::launch::mask;
+use clown_mask as mask;
 use serde_json::{Map, Value};
 use std::fmt;
 

@@ -10,12 +10,12 @@ use clown_api::{
 };
 use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
-use clown_core::launch::mask::{self, MASK};
 use clown_core::profiles::McpDefinition;
 use clown_core::providers::ProviderManifest;
 use clown_core::registry::{Kind, RegistryStatus, SignatureStatus};
 use clown_core::store::StoreError;
 use clown_core::{Alias, Core, RunPlan, profiles, proxies, runs, usage};
+use clown_mask::{self as mask, MASK};
 use http::StatusCode;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -4,11 +4,11 @@ use crate::event::words;
 use crate::key_args;
 use crate::local_time::LocalZone;
 use crate::output::Output;
-use crate::secrets::is_secret_name;
 use crate::table::{Table, printable};
 use anstyle::Effects;
 use clown_api::{List, McpServer, Profile, ProfileFault, Provider};
 use clown_events::Timestamp;
+use clown_mask::is_secret_name;
 
 pub(super) fn list(
     output: Output,
@@ -88,7 +88,8 @@ pub(super) fn show(context: &Context, profile: &Profile) -> anyhow::Result<()> {
         ("key", key_args::describe_in_full(context, profile)),
         (
             "arguments",
-            (!profile.args.is_empty()).then(|| profile.args.join(" ")),
+            (!profile.args.is_empty())
+                .then(|| clown_mask::shown_words(&profile.args, &[]).join(" ")),
         ),
         ("folder", profile.working_dir.clone()),
     ];
@@ -96,7 +97,7 @@ pub(super) fn show(context: &Context, profile: &Profile) -> anyhow::Result<()> {
     if let Some(hooks) = &profile.hooks_config {
         let hooks = hooks
             .iter()
-            .map(|(event, hooks)| format!("{event}: {hooks}"));
+            .map(|(event, hooks)| format!("{event}: {}", clown_mask::shown(hooks.clone(), &[])));
         lines.extend(hooks.map(|line| ("hook", Some(line))));
     }
     let servers = profile.mcp_servers.iter();
@@ -124,7 +125,8 @@ pub(crate) fn mcp_line(name: &str, server: &McpServer) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     words.extend(server.command.iter().chain(&server.url).cloned());
-    words.extend(server.args.iter().map(|word| shell::quoted_if_needed(word)));
+    let args = clown_mask::shown_words(&server.args, &[]);
+    words.extend(args.iter().map(|word| shell::quoted_if_needed(word)));
     words.extend(
         server
             .headers
@@ -143,12 +145,12 @@ pub(super) fn fault(fault: &ProfileFault) -> String {
     format!("{text}: {}", fault.message)
 }
 
-/// Values of variables that are named like secrets are not shown.
+/// Values of variables that are named or look like secrets are not shown.
 fn shown_value(name: &str, value: &str) -> String {
     if is_secret_name(name) {
-        "********".to_owned()
+        clown_mask::MASK.to_owned()
     } else {
-        value.to_owned()
+        clown_mask::shown_line(value, &[])
     }
 }
 

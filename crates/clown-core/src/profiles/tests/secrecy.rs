@@ -57,7 +57,7 @@ fn an_export_without_keys_holds_no_secret_of_a_server() {
         export.left_out,
         [
             "work: mcp_servers.a.env.T",
-            "work: mcp_servers.b.url (the values of its query)",
+            "work: mcp_servers.b.url (what may be a secret in its path or query)",
             "work: mcp_servers.b.headers.H"
         ]
     );

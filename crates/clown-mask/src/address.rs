@@ -1,43 +1,7 @@
-//! Keeping secrets out of what is shown of a run.
+use crate::MASK;
 
-use serde_json::Value;
-
-/// What stands in place of a secret.
-pub const MASK: &str = "********";
-
-/// Whether a variable of this name usually holds a secret.
-pub fn is_secret_name(name: &str) -> bool {
-    const WORDS: [&str; 8] = [
-        "KEY",
-        "APIKEY",
-        "TOKEN",
-        "SECRET",
-        "PASSWORD",
-        "PASSWD",
-        "CREDENTIAL",
-        "AUTHORIZATION",
-    ];
-    // A limit on tokens is no secret.
-    let name = name.to_ascii_uppercase();
-    name.split(['_', '-', '.'])
-        .any(|part| WORDS.contains(&part))
-}
-
-/// The value with every text in it masked; tables keep their names.
-pub fn masked(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, member)| (name.clone(), masked(member)))
-            .collect(),
-        Value::Array(items) => items.iter().map(masked).collect(),
-        Value::String(text) if text.is_empty() => Value::String(String::new()),
-        _ => MASK.into(),
-    }
-}
-
-/// An address without what may be a secret in it: who asks (`user:password@`), and what its query
-/// and fragment say. Names in a query stay.
+/// An address without what may be a secret in it: who asks (`user:password@`), what its query
+/// and fragment say, and what in its path is no word. Names in a query stay.
 pub fn address(url: &str) -> String {
     address_with(url, MASK)
 }
@@ -66,7 +30,7 @@ fn address_with(url: &str, shown: &str) -> String {
     } else {
         told.push_str(authority);
     }
-    told.push_str(path);
+    told.push_str(&shown_path(path, shown));
     for piece in query.split_inclusive(['?', '&', '#']) {
         let (text, sign) = match piece.strip_suffix(['?', '&', '#']) {
             Some(text) => (text, &piece[text.len()..]),
@@ -98,38 +62,46 @@ fn split_at_authority(before_query: &str) -> (&str, &str) {
     before_query.split_at(start)
 }
 
-/// The text with each of these secrets masked. Short ones count only as the whole text: they would
-/// be found in words that have nothing to do with them.
-pub fn without(text: &str, secrets: &[&str]) -> String {
-    const LONG: usize = 6;
-    let mut text = text.to_owned();
-    for secret in secrets {
-        if text == *secret && !secret.is_empty() {
-            return MASK.to_owned();
-        }
-        if secret.len() >= LONG {
-            text = text.replace(secret, MASK);
-        }
-    }
-    text
+/// Some servers tell people apart by a long part of the path that nobody can guess.
+fn shown_path(path: &str, shown: &str) -> String {
+    let pieces = path.split_inclusive('/').map(|piece| {
+        let (text, sign) = match piece.strip_suffix('/') {
+            Some(text) => (text, "/"),
+            None => (piece, ""),
+        };
+        let text = if is_random(text) { shown } else { text };
+        format!("{text}{sign}")
+    });
+    pieces.collect()
+}
+
+/// Whether a text has a part that is long, and letters and digits at once, as random ones have.
+fn is_random(text: &str) -> bool {
+    const LONG: usize = 16;
+    let is_mixed = |part: &str| {
+        let (digits, letters) = part.bytes().fold((0, 0), |(digits, letters), byte| {
+            (
+                digits + usize::from(byte.is_ascii_digit()),
+                letters + usize::from(byte.is_ascii_alphabetic()),
+            )
+        });
+        digits >= 2 && letters >= 2
+    };
+    let is_uuid = || {
+        text.len() == 36
+            && text.split('-').count() == 5
+            && text
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    };
+    text.split(['-', '_', '.', ':', '~'])
+        .any(|part| part.len() >= LONG && is_mixed(part))
+        || is_uuid()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn names_of_secrets() {
-        let check = |name: &str, secret: bool| assert_eq!(is_secret_name(name), secret, "{name}");
-        check("ANTHROPIC_API_KEY", true);
-        check("github_token", true);
-        check("X-Api-Key", true);
-        check("Authorization", true);
-        check("MAX_THINKING_TOKENS", false);
-        check("KEYBOARD", false);
-        check("API_TIMEOUT_MS", false);
-    }
 
     #[test]
     fn addresses() {
@@ -164,22 +136,24 @@ mod tests {
             "https://x#********?a=********",
             "https://x#?a=",
         );
+        check(
+            "https://x/s/pk3n8fQz71LmVw0aTr9e/mcp?a=",
+            "https://x/s/********/mcp?a=",
+            "https://x/s//mcp?a=",
+        );
+        check(
+            "https://x/key-4f0e1c2ab3d94c5e8f6a/mcp",
+            "https://x/********/mcp",
+            "https://x//mcp",
+        );
+        check(
+            "https://x/3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            "https://x/********",
+            "https://x/",
+        );
+        unchanged("https://x/api/v1/model-context-protocol/claude-3-5-sonnet-20241022");
+        unchanged("https://x/internationalization/1234567890123456/mcp");
         assert!(!names_who_asks("https://x/@scope/a"));
         assert_eq!(address("https://x/@scope/a"), "https://x/@scope/a");
-    }
-
-    #[test]
-    fn values_and_texts() {
-        assert_eq!(
-            masked(&json!({"a": "x", "b": [1, "y", ""], "c": {"d": true}})),
-            json!({"a": MASK, "b": [MASK, MASK, ""], "c": {"d": MASK}})
-        );
-        let check = |text: &str, secrets: &[&str], expected: &str| {
-            assert_eq!(without(text, secrets), expected, "{text} {secrets:?}");
-        };
-        check("a=s3cret-1;b", &["s3cret-1"], "a=********;b");
-        check("1", &["1"], MASK);
-        check("127.0.0.1", &["1"], "127.0.0.1");
-        check("", &[""], "");
     }
 }
