@@ -168,7 +168,16 @@ fn conflicts_at_an_import() {
     ok(&import(&["--on-conflict", "skip"]));
     let model = |alias: &str| world.get(&format!("/api/v1/profiles/{alias}")).json();
     assert_eq!(model("work")["model"], "b");
-    ok(&import(&["--as", "second"]));
+    // Whoever wrote the file says where a key is sent: so it is not given to just anybody's.
+    let third = import(&["--as", "third"]);
+    ok(&third);
+    let told = String::from_utf8_lossy(&third.stderr).into_owned();
+    assert!(
+        told.contains("does not get your stored key work") && told.contains("will set A=1"),
+        "{told}"
+    );
+    assert_eq!(model("third").get("key"), None);
+    ok(&import(&["--as", "second", "--use-stored-keys"]));
     assert_eq!(model("second")["model"], "a");
     assert_eq!(world.clown_ok(&["run", "second"]), KEY);
     ok(&import(&["--on-conflict", "replace"]));

@@ -50,6 +50,9 @@ pub(crate) struct ImportArgs {
     /// What to do where a profile or key of that name exists
     #[arg(long, value_enum, default_value_t = OnConflict::Fail)]
     on_conflict: OnConflict,
+    /// Let profiles use stored keys of this machine that are not in the file
+    #[arg(long)]
+    use_stored_keys: bool,
     #[command(flatten)]
     passphrase: PassphraseArgs,
 }
@@ -145,7 +148,7 @@ pub(super) async fn import(
         text
     };
     let export = parse(&text, args.rename.as_deref())?;
-    let wanted = wanted(client, export, args.on_conflict, args.rename.is_some()).await?;
+    let wanted = wanted(client, export, &args).await?;
     for key in &wanted.keys {
         let request = SetKey {
             provider_id: key.provider_id.clone(),
@@ -167,9 +170,9 @@ pub(super) async fn import(
             super::say_created(context.output, &profile)?;
         }
         // What somebody else's profile starts is to be read before it is run.
-        for line in programs::started_by(&members) {
+        for line in programs::done_by(&members) {
             let line = crate::table::printable(&line);
-            note(format_args!("clown: a run of {alias} will start: {line}"));
+            note(format_args!("clown: a run of {alias} will {line}"));
         }
         made.push(profile);
     }
@@ -181,15 +184,20 @@ pub(super) async fn import(
 
 fn read(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
+    // One byte more shows that there is more.
     if path == Path::new("-") {
         std::io::stdin()
-            .take(MAX_BYTES)
+            .take(MAX_BYTES + 1)
             .read_to_string(&mut text)
             .context("cannot read standard input")?;
     } else {
         std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
             .with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    if text.len() as u64 > MAX_BYTES {
+        let text = format!("{} has more than 16 MiB: it is no export", path.display());
+        return Err(Failure::new(USAGE, text).into());
     }
     Ok(text)
 }
@@ -234,12 +242,8 @@ struct Wanted {
     keys: Vec<ExportedKey>,
 }
 
-async fn wanted(
-    client: &Client,
-    export: Export,
-    on_conflict: OnConflict,
-    is_renamed: bool,
-) -> anyhow::Result<Wanted> {
+async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::Result<Wanted> {
+    let on_conflict = args.on_conflict;
     let profiles = client.profiles().await?.into_iter();
     let present: Vec<String> = profiles.map(|profile| profile.alias).collect();
     let keys = client.keys().await?.into_iter();
@@ -260,7 +264,7 @@ async fn wanted(
         let text = format!(
             "nothing was imported, since there is already {}: use --on-conflict skip or replace{}",
             conflicts.join(", "),
-            other_name(&conflicts, export.profiles.len(), is_renamed)
+            other_name(&conflicts, export.profiles.len(), args.rename.is_some())
         );
         return Err(Failure::new(CONFLICT, text).into());
     }
@@ -286,14 +290,24 @@ async fn wanted(
             .get("key")
             .and_then(|key| key.get("store")?.as_str());
         if let Some(name) = stored
-            && !present_keys.iter().any(|other| other == name)
             && wanted.keys.iter().all(|key| key.name != name)
         {
-            note(format_args!(
-                "clown: profile {alias} had the stored key {name}, which is not here: give it one \
-                 with `clown profiles set {alias} --key …`"
-            ));
-            members.remove("key");
+            let is_here = present_keys.iter().any(|other| other == name);
+            if !is_here {
+                note(format_args!(
+                    "clown: profile {alias} had the stored key {name}, which is not here: give it one \
+                     with `clown profiles set {alias} --key …`"
+                ));
+                members.remove("key");
+            } else if !args.use_stored_keys {
+                // Where it is sent to is for whoever wrote the file to say.
+                note(format_args!(
+                    "clown: profile {alias} does not get your stored key {name}, which the file names and does not \
+                     hold. If you trust the profile: `clown profiles set {alias} --key store:{name}`, \
+                     or import with --use-stored-keys"
+                ));
+                members.remove("key");
+            }
         }
         wanted.profiles.push((members, exists));
     }

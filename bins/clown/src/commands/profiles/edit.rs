@@ -9,10 +9,27 @@ use clown_client::{Client, ClientError};
 use std::ffi::OsString;
 use std::path::Path;
 
+/// No profile's file is larger.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// Opens a copy of the profile's file. It takes the file's place once it is good; until then the
 /// profile is as it was.
 pub(super) async fn edit(context: &Context, client: &Client, alias: &str) -> anyhow::Result<()> {
     let path = context.places.profile_file(alias);
+    if let Ok(found) = std::fs::metadata(&path)
+        && (!found.is_file() || found.len() > MAX_BYTES)
+    {
+        let text = format!(
+            "{} is no profile that could be edited: it is {}",
+            path.display(),
+            if found.is_file() {
+                "larger than 1 MiB"
+            } else {
+                "not a file"
+            }
+        );
+        return Err(Failure::new(FAILED, text).into());
+    }
     let Ok(before) = std::fs::read_to_string(&path) else {
         // If there is no such profile at all, that is what is wrong.
         client.profile(alias).await?;
