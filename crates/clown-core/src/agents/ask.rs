@@ -53,18 +53,30 @@ pub struct Question {
     pub fingerprint: String,
     /// For so long, a program that does not tell is asked again: it may be half installed.
     pub patience: Duration,
+    /// Whether nothing is published of the agent: then it is not kept back for its version for long.
+    pub is_new: bool,
     /// Whether only a registry knows the agent: then it waits for its turn.
     pub is_foreign: bool,
 }
 
+/// What comes of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing so far; it goes on.
+    Late,
+    /// The version, or that it is not told.
+    Version(String),
+}
+
 impl Asking {
-    /// Asks on a new thread, and hands over the version when it is told, or the limit is over. Does
+    /// Asks on a new thread, and hands over the version when it is told, or the limit is over; before
+    /// that, once, an answer for the meantime if a program that is not known yet takes its time. Does
     /// nothing if this agent is being asked already: what comes of that is looked at again then.
     pub fn start(
         self: &Arc<Self>,
         question: Question,
         settings: &AgentSettings,
-        answered: impl FnOnce(Question, String) + Send + 'static,
+        answered: impl Fn(&Question, Answer) + Send + 'static,
     ) -> io::Result<()> {
         let (id, is_foreign) = (
             question.manifest.id.as_str().to_owned(),
@@ -80,8 +92,9 @@ impl Asking {
             move || {
                 // However it ends, nobody waits for it afterwards.
                 let _done = Done(&asking, id);
-                if let Some(version) = asking.ask(&question, &settings) {
-                    answered(question, version);
+                let late = || answered(&question, Answer::Late);
+                if let Some(version) = asking.ask(&question, &settings, late) {
+                    answered(&question, Answer::Version(version));
                 }
             }
         });
@@ -147,15 +160,30 @@ impl Asking {
     }
 
     /// None when it was stopped.
-    fn ask(&self, question: &Question, settings: &AgentSettings) -> Option<String> {
+    fn ask(
+        &self,
+        question: &Question,
+        settings: &AgentSettings,
+        late: impl FnOnce(),
+    ) -> Option<String> {
         let patient_until = Instant::now() + question.patience;
+        let late_at = Instant::now() + settings.late_after;
+        let mut late = Some(late).filter(|_| question.is_new);
+        let mut is_over = || {
+            if Instant::now() >= late_at
+                && let Some(late) = late.take()
+            {
+                late();
+            }
+            self.stopped.load(Ordering::Relaxed)
+        };
         loop {
             let version = probe_until(
                 &question.found.path,
                 &question.manifest.version,
                 &settings.env,
                 settings.probe_limit,
-                &self.stopped,
+                &mut is_over,
             );
             if self.stopped.load(Ordering::Relaxed) {
                 return None;
@@ -240,6 +268,7 @@ mod tests {
             manifest,
             fingerprint: String::new(),
             patience: Duration::ZERO,
+            is_new: false,
             is_foreign,
         }
     }
@@ -267,8 +296,8 @@ mod tests {
         let (send, answers) = mpsc::channel();
         let start = |id: &str, is_foreign: bool| {
             let send = send.clone();
-            let answered = move |question: Question, version: String| {
-                assert_eq!(version, "1");
+            let answered = move |question: &Question, answer| {
+                assert_eq!(answer, Answer::Version("1".to_owned()));
                 send.send(question.manifest.id.as_str().to_owned()).unwrap();
             };
             let question = question(folder.path(), id, is_foreign);
@@ -300,11 +329,11 @@ mod tests {
         assert_eq!(answers.iter().count(), 41);
 
         fs::remove_file(&go).unwrap();
-        let (send, answers) = mpsc::channel::<String>();
+        let (send, answers) = mpsc::channel();
         for number in 0..40 {
             let send = send.clone();
             let question = question(folder.path(), &format!("foreign-{number}"), true);
-            let answered = move |_: Question, version| send.send(version).unwrap();
+            let answered = move |_: &Question, answer| send.send(answer).unwrap();
             asking.start(question, &settings, answered).unwrap();
         }
         drop(send);

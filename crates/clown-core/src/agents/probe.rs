@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What an agent's version is called when it does not tell.
@@ -32,18 +32,18 @@ pub fn probe_version(
     env: &[(OsString, OsString)],
     limit: Duration,
 ) -> Option<String> {
-    probe_until(binary, command, env, limit, &AtomicBool::new(false))
+    probe_until(binary, command, env, limit, || false)
 }
 
-/// The same, ended also when `stopped` is set.
+/// The same, ended also when `is_over`, which is asked all the time, says so.
 pub fn probe_until(
     binary: &Path,
     command: &VersionCommand,
     env: &[(OsString, OsString)],
     limit: Duration,
-    stopped: &AtomicBool,
+    is_over: impl FnMut() -> bool,
 ) -> Option<String> {
-    match run(binary, &command.args, env, limit, stopped) {
+    match run(binary, &command.args, env, limit, is_over) {
         Ok(output) => output
             .iter()
             .find_map(|stream| command.pattern.version_in(&String::from_utf8_lossy(stream))),
@@ -60,7 +60,7 @@ fn run(
     args: &[String],
     env: &[(OsString, OsString)],
     limit: Duration,
-    stopped: &AtomicBool,
+    mut is_over: impl FnMut() -> bool,
 ) -> io::Result<[Vec<u8>; 2]> {
     let deadline = Instant::now() + limit;
     let mark = new_mark();
@@ -81,7 +81,7 @@ fn run(
         Stream::new(running.child.stdout.take())?,
         Stream::new(running.child.stderr.take())?,
     ];
-    while !running.has_ended()? && Instant::now() < deadline && !stopped.load(Ordering::Relaxed) {
+    while !running.has_ended()? && Instant::now() < deadline && !is_over() {
         wait_readable(&streams);
         streams.iter_mut().for_each(Stream::drain);
     }

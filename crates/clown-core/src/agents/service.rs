@@ -1,5 +1,5 @@
 use super::AgentManifest;
-use super::ask::{Asking, Question};
+use super::ask::{Answer, Asking, Question};
 use super::find::{self, Found};
 use super::probe::UNKNOWN_VERSION;
 use super::rows::{self, Program, Published};
@@ -39,6 +39,9 @@ pub struct AgentSettings {
     pub env: Vec<(OsString, OsString)>,
     /// How long a version command may take.
     pub probe_limit: Duration,
+    /// How long a program that is new may take until it is published without its version, which
+    /// follows.
+    pub late_after: Duration,
     /// How often agents are looked for without being told of a change.
     pub look_every: Duration,
     /// How long nothing may change before a change counts.
@@ -87,6 +90,7 @@ impl AgentSettings {
             path,
             env,
             probe_limit: Duration::from_secs(5),
+            late_after: Duration::from_millis(1_200),
             look_every: Duration::from_secs(30),
             quiet: Duration::from_millis(150),
             patience: Duration::from_secs(1),
@@ -246,6 +250,7 @@ impl Agents {
                         manifest: Arc::clone(&manifest),
                         found,
                         fingerprint,
+                        is_new: program.is_none(),
                         is_foreign: manifests.is_foreign(manifest.id.as_str()),
                         patience: match told_before && how == How::Patient {
                             true => self.settings.patience,
@@ -270,9 +275,9 @@ impl Agents {
 
     fn ask(self: &Arc<Self>, question: Question) {
         let agents = Arc::downgrade(self);
-        let answered = move |question: Question, version: String| {
+        let answered = move |question: &Question, answer: Answer| {
             if let Some(agents) = agents.upgrade()
-                && let Err(error) = agents.publish_version(&question, version)
+                && let Err(error) = agents.publish_answer(question, answer)
             {
                 tracing::error!("cannot publish a version: {error}");
             }
@@ -283,10 +288,10 @@ impl Agents {
     }
 
     /// Unless the program is another one by now: then that is asked.
-    fn publish_version(
+    fn publish_answer(
         self: &Arc<Self>,
         question: &Question,
-        version: String,
+        answer: Answer,
     ) -> Result<(), StoreError> {
         let id = question.manifest.id.as_str();
         let mut looking = self.lock_looking();
@@ -310,11 +315,18 @@ impl Agents {
         let now = vec![Published {
             id: id.to_owned(),
             name: manifest.name.clone(),
-            program: Some(Program::new(
-                &question.found,
-                question.fingerprint.clone(),
-                version,
-            )),
+            program: Some(match answer {
+                Answer::Version(version) => {
+                    Program::new(&question.found, question.fingerprint.clone(), version)
+                }
+                // Whoever looks at it next does not take it for one that has been asked: a daemon
+                // that starts in the meantime asks it.
+                Answer::Late => Program::new(
+                    &question.found,
+                    format!("{} late", question.fingerprint),
+                    UNKNOWN_VERSION.to_owned(),
+                ),
+            }),
         }];
         if now != before {
             self.store

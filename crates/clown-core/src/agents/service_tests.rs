@@ -30,6 +30,7 @@ impl Fixture {
         let mut settings = AgentSettings::new(path, env);
         settings.look_every = Duration::from_secs(600);
         settings.probe_limit = Duration::from_secs(60);
+        settings.late_after = Duration::from_secs(60);
         change(&mut settings);
         let manifests = Manifests::new(self.path("agents.d"), crate::agents::load);
         Arc::new(Agents::new(
@@ -321,6 +322,32 @@ fn one_that_hangs_holds_up_no_event_and_no_end() {
     agents.stop_watching();
     assert_eq!(Arc::strong_count(&agents), 1);
     assert_eq!(fixture.events().len(), 2);
+}
+
+#[test]
+fn one_that_takes_its_time_is_told_of_before_its_version() {
+    let fixture = Fixture::new();
+    let soon = |settings: &mut AgentSettings| settings.late_after = Duration::ZERO;
+    let agents = fixture.agents(soon);
+    agents.start_watching().unwrap();
+    let slow = "while ! test -f $RUNS.go; do sleep 0.01; done; echo '1.0.0 (Claude Code)'";
+    fixture.install("bin/claude", slow);
+    let first = "claude unknown detected";
+    fixture.wait_for(&[first]);
+    // A daemon that is killed now asks again.
+    agents.stop_watching();
+    drop(agents);
+    let agents = fixture.agents(soon);
+    fs::write(fixture.path("runs.go"), "").unwrap();
+    agents.start_watching().unwrap();
+    let told = [first, "claude unknown -> 1.0.0"];
+    fixture.wait_for(&told);
+    // What is known is told once, and one that never tells no second time.
+    fixture.install("bin/codex", "echo nothing");
+    let told = [&told[..], &["codex unknown detected"]].concat();
+    fixture.wait_for(&told);
+    agents.detect().unwrap();
+    assert_eq!(fixture.events(), told);
 }
 
 #[test]
