@@ -172,6 +172,40 @@ fn imports_and_budgets_by_hand() {
 }
 
 #[test]
+fn prices_say_whose_they_are() {
+    let mut world = World::new();
+    let own = "[prices.\"moon-1\"]\ninput = 3\noutput = 15\n";
+    fs::write(world.path("config/config.toml"), own).unwrap();
+    world.start();
+    let check = |model: &str, parts: &[&str]| {
+        let said = world.clown_ok(&["usage", "prices", model]);
+        for part in parts {
+            assert!(said.contains(part), "{model}: no {part} in {said}");
+        }
+    };
+    check("moon-1", &["your own price", "$3.00", "$15.00"]);
+    let limit = "longer than 272,000";
+    check(
+        "openai/gpt-5.4",
+        &["built in (LiteLLM 1.", "as gpt-5.4", limit, "fast"],
+    );
+    let heading = "[prices.\"moon-2\"]";
+    check("moon-2", &["the price is unknown", "config.toml", heading]);
+    // Without a name, what was used.
+    append(&world.path("logs/projects/p/s.jsonl"), &line(1, 5));
+    let logs = world.path("logs").display().to_string();
+    world.clown_ok(&["usage", "import", "claude", "--path", &logs]);
+    let prices = world.clown_ok(&["usage", "prices", "--json"]);
+    let prices: Value = serde_json::from_str(&prices).unwrap();
+    assert_eq!(prices[0]["model"], "claude-sonnet-4-5");
+    assert_eq!(prices[0]["price"]["source"], "built_in");
+    assert_eq!(prices[0]["price"]["usual"]["standard"]["input"], 3);
+    assert_eq!(prices[1], Value::Null);
+    let table = world.clown_ok(&["usage", "prices"]);
+    assert!(table.contains("claude-sonnet-4-5  $3.00"), "{table}");
+}
+
+#[test]
 fn the_status_line_answers_with_and_without_a_daemon() {
     let mut world = World::new();
     let ask = |world: &World| {
