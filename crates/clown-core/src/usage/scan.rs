@@ -247,7 +247,7 @@ impl<'u> Scan<'u> {
         if self.progress.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
+        let batch = self.batch.take();
         let progress = std::mem::take(&mut self.progress);
         self.scanned.new += self.usage.count(batch, progress)?;
         Ok(())
