@@ -47,7 +47,7 @@ impl World {
         self.usage = Self::usage(self.folder.path(), &self.store);
     }
 
-    pub(super) fn write(&self, path: &str, content: &str) {
+    pub(super) fn write(&self, path: &str, content: &(impl AsRef<[u8]> + ?Sized)) {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();

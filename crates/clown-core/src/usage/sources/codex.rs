@@ -16,6 +16,10 @@ use crate::usage::record::{Counts, Key, Record};
 /// No marker: what a count belongs to stands on lines of other kinds.
 pub(super) const READ: Read = Read::Lines { marker: None, line };
 
+/// Threads that nobody has gone on with for a while are compressed, as `rollout-*.jsonl.zst`; one that
+/// is taken up again becomes a plain file again. What stands in both is one.
+pub(super) const COMPRESSED: Read = Read::Compressed(line);
+
 /// Of [`Memory::sums`]: what the thread had used when it was last told of.
 const THREAD: &str = "thread";
 /// Of [`Memory::marks`]: how often that fell.

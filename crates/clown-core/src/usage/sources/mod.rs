@@ -34,6 +34,8 @@ pub(super) enum Read {
         marker: Option<&'static [u8]>,
         line: fn(&[u8], &mut Context<'_>) -> Option<()>,
     },
+    /// As the lines of what it holds, compressed by zstd: all of them whenever it has changed.
+    Compressed(fn(&[u8], &mut Context<'_>) -> Option<()>),
     /// Whole, whenever it has changed.
     Whole(fn(&[u8], &mut Context<'_>) -> Option<()>),
     /// As a database of SQLite, from the marks in [`Memory::marks`] on.
@@ -42,11 +44,11 @@ pub(super) enum Read {
 
 /// How the file at `path` is read, of logs of `form`.
 pub(super) fn of(form: UsageForm, path: &Path) -> Read {
-    let is_json = path
-        .extension()
-        .is_some_and(|extension| extension == "json");
+    let ends = |end: &str| path.extension().is_some_and(|extension| extension == end);
+    let is_json = ends("json");
     match form {
         UsageForm::Claude => claude::READ,
+        UsageForm::Codex if ends("zst") => codex::COMPRESSED,
         UsageForm::Codex => codex::READ,
         UsageForm::Opencode if is_json => opencode::FILE,
         UsageForm::Opencode => opencode::DATABASE,
