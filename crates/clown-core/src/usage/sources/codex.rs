@@ -141,13 +141,14 @@ fn token_count(payload: &Payload<'_>, at: i64, context: &mut Context<'_>) -> Opt
     }
     let step = payload.step.unwrap_or_else(|| total.beyond(known));
     let falls = memory.marks.get(FALLS).copied().unwrap_or_default();
-    let session = if memory.session.is_empty() {
-        context.path.file_name()?.as_encoded_bytes()
-    } else {
-        memory.session.as_bytes()
-    };
+    let session = session(context)?;
     let total = total.kinds().map(u64::to_le_bytes).concat();
-    let key = Key::of(&[b"codex-thread", session, &falls.to_le_bytes(), &total]);
+    let key = Key::of(&[
+        b"codex-thread",
+        session.as_bytes(),
+        &falls.to_le_bytes(),
+        &total,
+    ]);
     found(key, step, payload.model, at, context)
 }
 
@@ -163,7 +164,7 @@ fn found(
     } else {
         context.memory.model.clone()
     };
-    let session = context.memory.session.clone();
+    let session = session(context)?;
     context.found(&Record {
         key,
         at,
@@ -173,6 +174,24 @@ fn found(
         counts,
     });
     Some(())
+}
+
+/// The thread's id. A log whose first line is missing has it in its name:
+/// `rollout-2026-03-01T10-00-00-<id>.jsonl`.
+fn session(context: &Context<'_>) -> Option<String> {
+    /// As long as the time and the stroke behind it.
+    const TIME: usize = "2026-03-01T10-00-00-".len();
+    if !context.memory.session.is_empty() {
+        return Some(context.memory.session.clone());
+    }
+    let name = context.path.file_name()?.to_string_lossy();
+    let name = name.strip_suffix(".zst").unwrap_or(&name);
+    let name = name.strip_suffix(".jsonl").unwrap_or(name);
+    let id = name
+        .strip_prefix("rollout-")
+        .and_then(|name| name.get(TIME..))
+        .filter(|id| !id.is_empty());
+    Some(id.unwrap_or(name).to_owned())
 }
 
 /// `None` for what is no whole line, or of a kind that does not matter; the time is there as far as

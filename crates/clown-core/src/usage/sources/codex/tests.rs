@@ -186,3 +186,31 @@ fn more_answers_than_one_transaction_takes_are_in_a_compressed_thread() {
     world.write(&format!("{HOME}/{THREAD}"), &text);
     assert_eq!(look(&world), expected, "and plain");
 }
+
+#[test]
+fn a_thread_without_its_first_line_is_known_by_its_name() {
+    let id = "01a20d33-66e5-7c82-ad4f-8bc4024ef832";
+    let text = fixture("codex/reemitted-and-null-info.jsonl");
+    let (_, headless) = text.split_once('\n').unwrap();
+    let check = |name: &str, session: &str| {
+        let world = World::new();
+        world.write(&format!("{HOME}/codex/sessions/{name}"), headless);
+        assert_eq!(look(&world), PARENT, "{name}");
+        let [(found, _)] = &sessions(&world)[..] else {
+            panic!("{name} is one session");
+        };
+        assert_eq!(found, session);
+        // The same with its first line, and compressed.
+        world.write(&format!("{HOME}/{ARCHIVED}"), &text);
+        if session == id {
+            assert_eq!(look(&world), PARENT, "{name} and whole");
+        }
+        let packed = format!("{HOME}/codex/sessions/again/{name}.zst");
+        let before = look(&world);
+        world.write(&packed, &compressed(headless));
+        assert_eq!(look(&world), before, "{name} compressed");
+    };
+    check(&format!("rollout-2026-03-01T10-00-00-{id}.jsonl"), id);
+    check("rollout-short.jsonl", "rollout-short");
+    check("mine.jsonl", "mine");
+}
