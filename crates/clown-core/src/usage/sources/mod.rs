@@ -24,6 +24,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// How a source's files are read.
@@ -99,6 +100,34 @@ impl Context<'_> {
     /// An answer.
     pub(super) fn found(&mut self, record: &Record<'_>) {
         self.batch.add(record, &self.memory.project);
+    }
+
+    /// An answer of the session that the file is of, by a usual service. As long as no line has said
+    /// which session that is, it is `named` so.
+    fn found_here(
+        &mut self,
+        key: Key,
+        at: i64,
+        named: Option<&OsStr>,
+        model: &str,
+        counts: Counts,
+    ) {
+        let Memory {
+            session, project, ..
+        } = &*self.memory;
+        let session = match named {
+            Some(named) if session.is_empty() => named.to_string_lossy(),
+            _ => session.into(),
+        };
+        let record = Record {
+            key,
+            at,
+            session: &session,
+            model: model_or_unknown(model),
+            fast: false,
+            counts,
+        };
+        self.batch.add(&record, project);
     }
 
     /// A sum that grows, of which nobody wrote down the parts: what it has grown by counts, each
