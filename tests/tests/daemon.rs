@@ -295,6 +295,8 @@ fn the_demo_shows_itself_and_leaves_nothing() {
         "ProfileStarted",
         "ProfileStopped",
         "ProfileDeleted",
+        "UsageUpdated",
+        "UsageImported",
         "RegistrySyncStarted",
         "RegistrySyncFailed",
         "RegistrySyncCompleted",

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use clown_tests::{World, wait_for};
+use clown_tests::{OnDisk, SmallDisk, World, request, wait_for};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -32,9 +32,9 @@ fn append(path: &Path, text: &str) {
 }
 
 /// What all events told of a profile: input, output and cached tokens, in how many events.
-fn told(world: &World, profile: &str) -> ([u64; 3], usize) {
+fn told(get: impl Fn(&str) -> Value, profile: &str) -> ([u64; 3], usize) {
     let path = format!("/api/v1/events?events=UsageUpdated&profile={profile}&limit=1000");
-    let page = world.get(&path).json();
+    let page = get(&path);
     let events = page["items"].as_array().unwrap();
     let mut sum = [0; 3];
     for event in events {
@@ -47,9 +47,9 @@ fn told(world: &World, profile: &str) -> ([u64; 3], usize) {
 }
 
 /// The same, as it is reported.
-fn reported(world: &World, profile: &str) -> [u64; 3] {
+fn reported(get: impl Fn(&str) -> Value, profile: &str) -> [u64; 3] {
     let path = format!("/api/v1/usage?group_by=profile&timezone=UTC&profile={profile}");
-    let total = world.get(&path).json()["total"]["tokens"].clone();
+    let total = get(&path)["total"]["tokens"].clone();
     ["input_tokens", "output_tokens", "cache_read_input_tokens"]
         .map(|name| total[name].as_u64().unwrap_or(0))
 }
@@ -72,7 +72,10 @@ fn what_a_run_uses_is_told_while_it_runs() {
     let expected = json!({"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 100});
     assert_eq!(event["data"]["profile"], "work");
     assert_eq!(event["data"]["tokens"], expected);
-    assert_eq!(reported(&world, "work"), [10, 5, 100]);
+    assert_eq!(
+        reported(|path| world.get(path).json(), "work"),
+        [10, 5, 100]
+    );
     fs::write(world.path("work/go"), "").unwrap();
     assert!(run.wait().unwrap().success());
 
@@ -117,16 +120,71 @@ fn nothing_is_lost_or_counted_twice_when_the_daemon_is_killed_while_it_counts() 
     }
     let expected = [written * 10, written * 7, written * 100];
     wait_for("all of it", || {
-        (reported(&world, "work") == expected).then_some(())
+        (reported(|path| world.get(path).json(), "work") == expected).then_some(())
     });
     let sum = wait_for("all events", || {
-        let (sum, events) = told(&world, "work");
+        let (sum, events) = told(|path| world.get(path).json(), "work");
         (sum == expected).then_some(events)
     });
     println!("{kills} kills, {written} answers, told in {sum} events");
     let state = world.get("/api/v1/state").json();
     let total = &state["usage"]["profiles"][0]["tokens"];
     assert_eq!(total["output_tokens"], expected[1], "{state}");
+}
+
+/// The log lies on the full disk itself, written before and seen when there is no room any more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_while_it_counts_loses_nothing_and_doubles_nothing() {
+    let Some(disk) = SmallDisk::start(World::new(), OnDisk::State) else {
+        return;
+    };
+    let get = |path: &str| disk.get(path);
+    let lines = |from: u64, to: u64| (from..to).map(|id| line(id, 7)).collect::<String>();
+    let sums = |answers: u64| [answers * 10, answers * 7, answers * 100];
+    let folder = disk.file("homes/p0/claude/projects/p");
+    append(&folder.join("before.jsonl"), &lines(0, 50));
+    assert_eq!(disk.create(0).status, 201);
+    let logs = disk.world.path("logs");
+    let import = || {
+        let wish = json!({"source": "claude", "path": logs, "profile": "p0"});
+        request(&disk.address, "POST", "/api/v1/usage/import", Some(&wish))
+    };
+    fs::create_dir(&logs).unwrap();
+    // An import has the daemon look for places that are followed.
+    assert_eq!(import().status, 200);
+    wait_for("what there was room for", || {
+        (told(get, "p0").0 == sums(50)).then_some(())
+    });
+
+    append(&folder.join("unseen"), &lines(50, 700));
+    append(&logs.join("projects/p/s.jsonl"), &lines(700, 1_100));
+    disk.fill(1);
+    fs::rename(folder.join("unseen"), folder.join("during.jsonl")).unwrap();
+    let log = wait_for("a word about it", || {
+        let log = fs::read_to_string(disk.world.path("log")).unwrap();
+        log.contains("usage waits to be counted").then_some(log)
+    });
+    let told_so = "the disk that holds Clown's database is full, nothing was changed: make room";
+    assert!(log.contains(told_so), "{log}");
+    let answer = import();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.json()["code"], "disk_full");
+    // What is counted is still told right, also what is known of a file that is only half counted.
+    assert_eq!(reported(get, "p0"), sums(50));
+
+    disk.make_room();
+    wait_for("all of it, by itself", || {
+        (reported(get, "p0") == sums(700)).then_some(())
+    });
+    wait_for("all events", || {
+        (told(get, "p0").0 == sums(700)).then_some(())
+    });
+    let answer = import().json();
+    assert_eq!(answer["records_imported"], 400, "{answer}");
+    assert_eq!(import().json()["records_imported"], 0);
+    assert_eq!(reported(get, "p0"), sums(1_100));
+    assert_eq!(told(get, "p0").0, sums(1_100));
 }
 
 #[test]
@@ -169,6 +227,40 @@ fn imports_and_budgets_by_hand() {
         3,
         "no budget",
     );
+}
+
+#[test]
+fn prices_say_whose_they_are() {
+    let mut world = World::new();
+    let own = "[prices.\"moon-1\"]\ninput = 3\noutput = 15\n";
+    fs::write(world.path("config/config.toml"), own).unwrap();
+    world.start();
+    let check = |model: &str, parts: &[&str]| {
+        let said = world.clown_ok(&["usage", "prices", model]);
+        for part in parts {
+            assert!(said.contains(part), "{model}: no {part} in {said}");
+        }
+    };
+    check("moon-1", &["your own price", "$3.00", "$15.00"]);
+    let limit = "longer than 272,000";
+    check(
+        "openai/gpt-5.4",
+        &["built in (LiteLLM 1.", "as gpt-5.4", limit, "fast"],
+    );
+    let heading = "[prices.\"moon-2\"]";
+    check("moon-2", &["the price is unknown", "config.toml", heading]);
+    // Without a name, what was used.
+    append(&world.path("logs/projects/p/s.jsonl"), &line(1, 5));
+    let logs = world.path("logs").display().to_string();
+    world.clown_ok(&["usage", "import", "claude", "--path", &logs]);
+    let prices = world.clown_ok(&["usage", "prices", "--json"]);
+    let prices: Value = serde_json::from_str(&prices).unwrap();
+    assert_eq!(prices[0]["model"], "claude-sonnet-4-5");
+    assert_eq!(prices[0]["price"]["source"], "built_in");
+    assert_eq!(prices[0]["price"]["usual"]["standard"]["input"], 3);
+    assert_eq!(prices[1], Value::Null);
+    let table = world.clown_ok(&["usage", "prices"]);
+    assert!(table.contains("claude-sonnet-4-5  $3.00"), "{table}");
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub const USAGE_EXPORT: &str = "/api/v1/usage/export";
 pub const USAGE_NOW: &str = "/api/v1/usage/now";
 /// Counts what agents have used without a profile.
 pub const USAGE_IMPORT: &str = "/api/v1/usage/import";
+/// What models cost.
+pub const USAGE_PRICES: &str = "/api/v1/usage/prices";
 /// All budgets.
 pub const USAGE_BUDGETS: &str = "/api/v1/usage/budgets";
 

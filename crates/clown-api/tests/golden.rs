@@ -72,6 +72,13 @@ fn every_shape_is_as_its_file_says() {
     check::<ImportUsage>(&["ImportUsage", "ImportUsage.full"], &mut seen);
     check::<ImportedUsage>(&["ImportedUsage"], &mut seen);
     check::<UsageImporting>(&["UsageImporting"], &mut seen);
+    let prices = [
+        "ModelPrice",
+        "ModelPrice.own",
+        "ModelPrice.registry",
+        "ModelPrice.unknown",
+    ];
+    check::<ModelPrice>(&prices, &mut seen);
     check::<State>(&["State", "State.full", "State.registry"], &mut seen);
     check::<Registry>(
         &["Registry", "Registry.built-in", "Registry.replaced"],

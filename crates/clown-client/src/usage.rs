@@ -6,8 +6,8 @@ use crate::error::ClientError;
 use crate::query::{Target, segment};
 use crate::request::encode;
 use clown_api::{
-    ImportUsage, ImportedUsage, SetBudget, UsageBudget, UsageImporting, UsageNow, UsageReport,
-    routes,
+    ImportUsage, ImportedUsage, ModelPrice, SetBudget, UsageBudget, UsageImporting, UsageNow,
+    UsageReport, routes,
 };
 use clown_events::Usd;
 use http::Method;
@@ -88,6 +88,20 @@ impl Client {
         let target = query.target(routes::USAGE_EXPORT).with("format", format);
         let body = self.send(Method::GET, target.into_string(), None, Trust::Ordinary);
         Ok(body.await?.to_vec())
+    }
+
+    /// `GET /api/v1/usage/prices`: what the query's model costs, whatever a log calls it; without one,
+    /// what all models cost that the rest of the query finds, the dearest first.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] for what cannot be asked; else as any [`ClientError`].
+    pub async fn prices(&self, query: &UsageQuery) -> Result<Vec<ModelPrice>, ClientError> {
+        let query = UsageQuery {
+            group_by: None,
+            ..query.clone()
+        };
+        let target = query.target(routes::USAGE_PRICES);
+        self.list(&target.into_string()).await
     }
 
     /// `GET /api/v1/usage/now`: what is used at this moment, by one profile or all; and in one session

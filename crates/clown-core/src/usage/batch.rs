@@ -69,6 +69,16 @@ impl Batch {
         }
     }
 
+    /// What is in it, which leaves it empty. What is added from now on is still of the same scope: a
+    /// batch may be full in the middle of a file.
+    pub(super) fn take(&mut self) -> Self {
+        let empty = Self {
+            scope: self.scope.clone(),
+            ..Self::default()
+        };
+        std::mem::replace(self, empty)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.found.len() + self.sums.len()
     }

@@ -23,6 +23,9 @@ const GATHER: Duration = Duration::from_millis(250);
 /// do not tell.
 const FALLBACK: Duration = Duration::from_secs(60);
 
+/// How soon it is tried again after it failed: a full disk tells nobody when it has room again.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// Beyond so many changed files, everything is looked at.
 const MOST_PATHS: usize = 4_096;
 
@@ -139,14 +142,18 @@ fn run(usage: &Usage, changed: SyncSender<Wake>, woken: &Receiver<Wake>) {
         if failure != told
             && let Some(message) = &failure
         {
-            tracing::error!("{message}");
+            tracing::error!(
+                "usage waits to be counted: {message}; it is tried again every {} s, and nothing of it is lost",
+                AGAIN.as_secs()
+            );
         }
+        let patience = if failure.is_some() { AGAIN } else { FALLBACK };
         if failure.is_some() {
             // Until it is read, it is still to be read.
             lock(&changes).all = true;
         }
         told = failure;
-        match woken.recv_timeout(FALLBACK) {
+        match woken.recv_timeout(patience) {
             Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Wake::Places) => places = true,
             Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,

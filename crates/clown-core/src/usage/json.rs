@@ -81,6 +81,17 @@ impl<'a> Json<'a> {
         self.peek() == Some(b'[')
     }
 
+    /// The members of `text`, as [`Json::object`] gives them. `None` for what is no whole object, or more
+    /// than one.
+    pub(super) fn whole(
+        text: &'a [u8],
+        member: impl FnMut(&'a [u8], &mut Self) -> Option<()>,
+    ) -> Option<()> {
+        let mut json = Self::new(text);
+        json.object(member)?;
+        json.ends().then_some(())
+    }
+
     /// Calls `member` with each key, at its value, which `member` must take.
     pub(super) fn object(
         &mut self,
@@ -143,6 +154,11 @@ impl<'a> Json<'a> {
         }
         self.at += 1;
         self.rest_of_string().map(Some)
+    }
+
+    /// A string; empty for anything else, which is passed over.
+    pub(super) fn text_or_empty(&mut self) -> Option<Text<'a>> {
+        Some(self.text()?.unwrap_or_default())
     }
 
     /// A count; anything else is passed over and 0. A fraction is cut off.

@@ -2,8 +2,7 @@
 
 use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 
 /// A line beyond this is no record; it is passed over, so that memory stays bounded.
 pub(super) const MAX_LINE: usize = 64 << 20;
@@ -39,22 +38,29 @@ pub(super) struct Line<'a> {
 }
 
 impl Lines {
+    /// Forgets what is read and not taken: another file follows, or another place.
+    pub(super) fn begin(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
     /// Calls `take` with each line of `file` that has `marker` in it; with each line at all when that
-    /// is `None`. Ends early, without an error, when `take` gives false.
+    /// is `None`. Ends early, without an error, when `take` gives false; the next call goes on behind
+    /// that line.
     pub(super) fn read(
         &mut self,
-        file: &mut File,
+        file: &mut impl Read,
         marker: Option<&Finder<'_>>,
         mut take: impl FnMut(Line<'_>) -> bool,
     ) -> io::Result<Taken> {
-        (self.start, self.end) = (0, 0);
         let mut taken = Taken::default();
         // Within a line that is too long.
         let mut passing = false;
+        let mut holds_lines = self.start < self.end;
         loop {
-            if self.fill(file)? == 0 {
+            if !holds_lines && self.fill(file)? == 0 {
                 break;
             }
+            holds_lines = false;
             let mut from = self.start;
             if passing {
                 match memchr(b'\n', &self.buffer[from..self.end]) {
@@ -88,6 +94,7 @@ impl Lines {
                 };
                 if !take(line) {
                     taken.bytes = line.end;
+                    self.start = from + end + 1;
                     return Ok(taken);
                 }
                 from += end + 1;
@@ -112,7 +119,7 @@ impl Lines {
         Ok(taken)
     }
 
-    fn fill(&mut self, file: &mut File) -> io::Result<usize> {
+    fn fill(&mut self, file: &mut impl Read) -> io::Result<usize> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         if self.buffer.len() - self.end < CHUNK / 2 {
@@ -143,6 +150,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::{Seek as _, Write as _};
 
     fn file(content: &[u8]) -> File {
@@ -233,5 +241,33 @@ mod tests {
             })
             .unwrap();
         assert_eq!((seen, taken.bytes), (2, 4));
+    }
+
+    #[test]
+    fn reading_goes_on_behind_any_line() {
+        let check = |content: &str, marker: Option<&str>, expected: &[&str]| {
+            let marker = marker.map(|marker| Finder::new(marker.as_bytes()));
+            let (mut lines, mut file) = (Lines::default(), file(content.as_bytes()));
+            let (mut seen, mut bytes) = (Vec::new(), 0);
+            let mut take = |line: Line<'_>| {
+                seen.push(String::from_utf8(line.bytes.to_vec()).unwrap());
+                false
+            };
+            bytes += lines
+                .read(&mut file, marker.as_ref(), &mut take)
+                .unwrap()
+                .bytes;
+            for _ in 0..4 {
+                let taken = lines.read(&mut file, marker.as_ref(), &mut take);
+                bytes += taken.unwrap().bytes;
+            }
+            assert_eq!(seen, expected, "{content:?}");
+            assert_eq!(bytes, content.len() as u64, "{content:?}");
+        };
+        check("", None, &[]);
+        check("a\nb\nc\n", None, &["a", "b", "c"]);
+        check("xa\nb\nxc\nd\n", Some("x"), &["xa", "xc"]);
+        let long = "a".repeat(3 * CHUNK);
+        check(&format!("{long}\n{long}\n"), None, &[&long, &long]);
     }
 }

@@ -7,6 +7,7 @@ mod cube;
 mod files;
 mod follow;
 mod import;
+mod inflated;
 mod json;
 mod ledger;
 mod lines;

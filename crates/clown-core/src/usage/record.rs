@@ -34,6 +34,11 @@ impl Counts {
         ]
     }
 
+    /// The same as a part of a [`Key`].
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.kinds().map(u64::to_le_bytes).concat()
+    }
+
     /// Of [`Counts::kinds`].
     pub fn of_kinds(kinds: [u64; Self::KINDS]) -> Self {
         let [input, output, cache_write, cache_write_hour, cache_read] = kinds;

@@ -2,14 +2,15 @@
 
 use super::batch::Batch;
 use super::files::{self, FileState, Head, Progress};
+use super::inflated::Inflated;
 use super::lines::Lines;
 use super::places::Place;
-use super::sources::{self, Context, Memory, Read};
+use super::sources::{self, Context, Memory, Read as Way};
 use super::{Usage, UsageError};
 use memchr::memmem::Finder;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -71,9 +72,9 @@ impl<'u> Scan<'u> {
         }
     }
 
-    fn read(&mut self, place: &Place, path: &Path, read: Read) -> Result<(), Fault> {
+    fn read(&mut self, place: &Place, path: &Path, read: Way) -> Result<(), Fault> {
         let state = match read {
-            Read::Database(_) => FileState::of_database(path)?,
+            Way::Database(_) => FileState::of_database(path)?,
             _ => FileState::of(&std::fs::metadata(path)?),
         };
         let known = self
@@ -96,7 +97,9 @@ impl<'u> Scan<'u> {
         self.batch.set_scope(&place.scope);
         let known = match known {
             // It is written anew each time, and is the same file all the same.
-            Some(known) if matches!(read, Read::Whole(_)) => Some(known),
+            Some(known) if matches!(read, Way::Whole(_)) => Some(known),
+            // It cannot be read on from within.
+            Some(_) if matches!(read, Way::Compressed(_)) => None,
             Some(known)
                 if known.state.device == state.device
                     && known.state.inode == state.inode
@@ -117,13 +120,14 @@ impl<'u> Scan<'u> {
             memory,
         };
         match read {
-            Read::Lines { marker, line } => {
+            Way::Lines { marker, line } => {
                 let marker = marker.map(Finder::new);
                 self.lines(&mut file, &mut progress, marker.as_ref(), line)?;
                 progress.head = Head::of(&file, progress.offset)?;
             }
-            Read::Whole(take) => self.whole(file, &mut progress, take)?,
-            Read::Database(take) => {
+            Way::Compressed(line) => self.compressed(file, &mut progress, line)?,
+            Way::Whole(take) => self.whole(file, &mut progress, take)?,
+            Way::Database(take) => {
                 progress.head = Head::of(&file, HEADER.min(state.size))?;
                 self.database(&mut progress, take)?;
             }
@@ -144,53 +148,102 @@ impl<'u> Scan<'u> {
     ) -> Result<(), Fault> {
         loop {
             file.seek(SeekFrom::Start(progress.offset))?;
-            let Progress { path, memory, .. } = progress;
-            let batch = &mut self.batch;
-            let mut unfinished: Option<Memory> = None;
-            let mut full = false;
-            let taken = self.lines.read(file, marker, |line| {
-                // What has no end yet comes again, and must then be met as it is met now.
-                let memory = if line.ended {
-                    &mut *memory
-                } else {
-                    unfinished.insert(memory.clone())
-                };
-                let mut context = Context {
-                    path,
-                    memory,
-                    batch,
-                };
-                take(line.bytes, &mut context);
-                full = batch.len() >= BATCH;
-                !full
-            })?;
-            progress.offset += taken.bytes;
-            self.scanned.bytes += taken.bytes;
-            if taken.too_long > 0 {
-                tracing::warn!(
-                    "{} has {} lines of more than {} MiB, which are no answers of a model",
-                    progress.path.display(),
-                    taken.too_long,
-                    super::lines::MAX_LINE >> 20
-                );
-            }
+            self.lines.begin();
+            let (taken, full) = self.some_lines(file, progress, marker, take)?;
+            progress.offset += taken;
+            self.scanned.bytes += taken;
             self.lines.shrink();
             if !full {
                 return Ok(());
             }
-            // A state that is no file's, so that it is read on from here whatever happens.
-            let part = Progress {
-                state: FileState {
-                    size: 0,
-                    modified: 0,
-                    ..progress.state
-                },
-                head: Head::of(file, progress.offset)?,
-                ..progress.clone()
-            };
-            self.progress.push(part);
-            self.flush()?;
+            let head = Head::of(file, progress.offset)?;
+            self.flush_part(progress, head)?;
         }
+    }
+
+    /// All of a compressed file. One that is damaged is told of once, and not read again until it is
+    /// another one.
+    fn compressed(
+        &mut self,
+        file: File,
+        progress: &mut Progress,
+        take: fn(&[u8], &mut Context<'_>) -> Option<()>,
+    ) -> Result<(), Fault> {
+        self.scanned.bytes += progress.state.size;
+        self.lines.begin();
+        let mut text = Inflated::new(BufReader::new(file));
+        loop {
+            match self.some_lines(&mut text, progress, None, take) {
+                Ok((_, true)) => self.flush_part(progress, Head::default())?,
+                Ok((_, false)) => break,
+                Err(error) => {
+                    let path = progress.path.display();
+                    tracing::warn!(
+                        "{path} is damaged, what stands before that is counted: {error}"
+                    );
+                    break;
+                }
+            }
+        }
+        self.lines.shrink();
+        progress.memory = Memory::default();
+        Ok(())
+    }
+
+    /// Lines until there are enough for a transaction; gives the bytes that need not be read again,
+    /// and whether there are more.
+    fn some_lines(
+        &mut self,
+        source: &mut impl Read,
+        progress: &mut Progress,
+        marker: Option<&Finder<'_>>,
+        take: fn(&[u8], &mut Context<'_>) -> Option<()>,
+    ) -> io::Result<(u64, bool)> {
+        let Progress { path, memory, .. } = progress;
+        let batch = &mut self.batch;
+        let mut unfinished: Option<Memory> = None;
+        let mut full = false;
+        let taken = self.lines.read(source, marker, |line| {
+            // What has no end yet comes again, and must then be met as it is met now.
+            let memory = if line.ended {
+                &mut *memory
+            } else {
+                unfinished.insert(memory.clone())
+            };
+            let mut context = Context {
+                path,
+                memory,
+                batch,
+            };
+            take(line.bytes, &mut context);
+            full = batch.len() >= BATCH;
+            !full
+        })?;
+        if taken.too_long > 0 {
+            tracing::warn!(
+                "{} has {} lines of more than {} MiB, which are no answers of a model",
+                progress.path.display(),
+                taken.too_long,
+                super::lines::MAX_LINE >> 20
+            );
+        }
+        Ok((taken.bytes, full))
+    }
+
+    /// Counts what was found in a part of a file, with a state that is no file's: it is read on from
+    /// there, or again, whatever happens.
+    fn flush_part(&mut self, progress: &Progress, head: Head) -> Result<(), UsageError> {
+        let part = Progress {
+            state: FileState {
+                size: 0,
+                modified: 0,
+                ..progress.state
+            },
+            head,
+            ..progress.clone()
+        };
+        self.progress.push(part);
+        self.flush()
     }
 
     fn whole(
@@ -247,7 +300,7 @@ impl<'u> Scan<'u> {
         if self.progress.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
+        let batch = self.batch.take();
         let progress = std::mem::take(&mut self.progress);
         self.scanned.new += self.usage.count(batch, progress)?;
         Ok(())

@@ -47,7 +47,7 @@ impl World {
         self.usage = Self::usage(self.folder.path(), &self.store);
     }
 
-    pub(super) fn write(&self, path: &str, content: &str) {
+    pub(super) fn write(&self, path: &str, content: &(impl AsRef<[u8]> + ?Sized)) {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -332,6 +332,31 @@ fn what_is_told_and_what_is_counted_stay_one_through_everything() {
     assert_eq!((told.input_tokens, told.output_tokens), (20, 37));
     let totals = world.store.read(list_in).unwrap();
     assert_eq!(totals[0].tokens, told);
+}
+
+#[test]
+fn all_of_a_long_file_belongs_to_its_profile() {
+    let world = World::new();
+    // More than one transaction takes.
+    let lines: String = (0..20_000)
+        .map(|number| claude(&format!("msg_01{number:020}"), 5, json!({})))
+        .collect();
+    world.write("homes/work/claude/projects/p/s.jsonl", &lines);
+    world.usage.look().unwrap();
+    assert_eq!(world.sums().0, 20_000);
+    assert_eq!(world.told("work").output_tokens, 100_000);
+    let question = Question {
+        zone: Zone::named("UTC").unwrap(),
+        from: None,
+        to: None,
+        profile: Some("work".parse().unwrap()),
+        agent: Some("claude".to_owned()),
+        model: None,
+        group_by: GroupBy::Session,
+    };
+    let report = world.usage.report(&question).unwrap();
+    assert_eq!(report.total.answers, 20_000);
+    assert_eq!(report.rows.len(), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod errors;
 mod events;
 mod health;
 mod keys;
+mod prices;
 mod profiles;
 mod providers;
 mod query;

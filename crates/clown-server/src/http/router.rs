@@ -1,7 +1,7 @@
 use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
-    Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, profiles,
+    Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, prices, profiles,
     providers, registry, runs, templates, usage,
 };
 use crate::access::Access;
@@ -165,6 +165,7 @@ impl Api {
             (&Method::GET, ["api", "v1", "usage"]) => usage::report(core, query).await,
             (&Method::GET, ["api", "v1", "usage", "export"]) => usage::export(core, query).await,
             (&Method::GET, ["api", "v1", "usage", "now"]) => usage::now(core, query).await,
+            (&Method::GET, ["api", "v1", "usage", "prices"]) => prices::list(core, query).await,
             (&Method::GET, ["api", "v1", "usage", "import"]) => usage::importing(core).await,
             (&Method::POST, ["api", "v1", "usage", "import"]) => {
                 usage::import(core, request, limits).await
@@ -238,9 +239,13 @@ fn methods(segments: &[&str]) -> &'static [Method] {
             Method::DELETE,
         ],
         ["api", "v1", "usage", "import"] => &[Method::GET, Method::POST],
-        ["api", "v1", "usage"] | ["api", "v1", "usage", "export" | "now" | "budgets"] => {
-            &[Method::GET]
-        }
+        ["api", "v1", "usage"]
+        | [
+            "api",
+            "v1",
+            "usage",
+            "export" | "now" | "budgets" | "prices",
+        ] => &[Method::GET],
         ["api", "v1", "registry", "pin"] | ["api", "v1", "usage", "budgets", _, _] => {
             &[Method::PUT, Method::DELETE]
         }
@@ -265,7 +270,12 @@ fn takes_no_parameters(segments: &[&str]) -> bool {
         segments,
         ["ws"]
             | ["api", "v1", "events" | "usage"]
-            | ["api", "v1", "usage", "export" | "now" | "budgets"]
+            | [
+                "api",
+                "v1",
+                "usage",
+                "export" | "now" | "budgets" | "prices"
+            ]
             | ["api", "v1", "profiles" | "keys", _]
     )
 }

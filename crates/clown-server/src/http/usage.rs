@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const QUESTION: [&str; 8] = [
+pub(super) const QUESTION: [&str; 8] = [
     "period", "since", "until", "timezone", "profile", "agent", "model", "group_by",
 ];
 
@@ -212,7 +212,10 @@ fn zone(core: &Core, query: &mut Query) -> Result<Zone, Refusal> {
 }
 
 /// What is asked, and the name of what the rows are.
-fn question(core: &Core, query: &mut Query) -> Result<(Question, &'static str), Refusal> {
+pub(super) fn question(
+    core: &Core,
+    query: &mut Query,
+) -> Result<(Question, &'static str), Refusal> {
     let group_by = query.take_parsed("group_by", |text| {
         let named = GroupBy::ALL.into_iter().find(|(name, _)| *name == text);
         named.ok_or_else(|| {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clown_client::{EventStream, Since, StreamItem, StreamOptions};
 use clown_events::EventKind;
-use stage::Stage;
+use stage::{MODEL, Stage};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,16 +22,15 @@ const STEP_LIMIT: Duration = Duration::from_secs(10);
 /// A moment to read each step, for people.
 const PACE: Duration = Duration::from_millis(250);
 
-/// The profile that the demo makes, and its models.
+/// The profile that the demo makes, and the model that it has first.
 const ALIAS: &str = "demo";
 const FIRST_MODEL: &str = "small-1";
-const SECOND_MODEL: &str = "large-2";
 
 /// The demo takes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {}
 
-/// Plays every event that there is, each caused by what it tells of, in a world of its own. The
+/// Plays every event that is published, each caused by what it tells of, in a world of its own. The
 /// person's own folders and daemon are not touched, and nothing is left behind.
 pub(crate) async fn demo(output: Output) -> anyhow::Result<ExitCode> {
     let mut interrupts = signal(SignalKind::interrupt())?;
@@ -97,24 +96,35 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
     stage.clown(&create).await?;
     show.until(EventKind::ProfileCreated).await?;
 
-    let edit = format!("sed -i s/{FIRST_MODEL}/{SECOND_MODEL}/ profiles/{ALIAS}.toml");
+    let edit = format!("sed -i s/{FIRST_MODEL}/{MODEL}/ profiles/{ALIAS}.toml");
     caption
         .say(
             "Profiles are files. An edit by hand counts like any other.",
             &edit,
         )
         .await?;
-    stage.edit_profile(ALIAS, FIRST_MODEL, SECOND_MODEL)?;
+    stage.edit_profile(ALIAS, FIRST_MODEL, MODEL)?;
     show.until(EventKind::ProfileUpdated).await?;
 
     let run = ["run", ALIAS, "--", "Say hello"];
     caption
         .say(
-            "The agent runs, as a process of its own.",
+            "The agent runs, as a process of its own. What it uses is counted from its own log.",
             "clown run demo -- 'Say hello'",
         )
         .await?;
     show.run(stage, &run).await?;
+
+    let import = ["usage", "import", agent::ID, "--path", "../earlier"];
+    stage.write_old_log("earlier")?;
+    caption
+        .say(
+            "What it used before there was a profile is counted when you ask for it.",
+            &command(&import),
+        )
+        .await?;
+    stage.clown(&import).await?;
+    show.until(EventKind::UsageImported).await?;
 
     caption.say("The agent is upgraded.", "").await?;
     stage.install_agent(agent::SECOND_VERSION)?;
@@ -258,7 +268,8 @@ impl Show {
         self.until(EventKind::RegistrySyncCompleted).await
     }
 
-    /// Runs the agent, with what it prints and what happens on one screen.
+    /// Runs the agent, with what it prints and what happens on one screen, until its end is told and
+    /// what it used.
     async fn run(&mut self, stage: &Stage, args: &[&str]) -> anyhow::Result<()> {
         let deadline = Instant::now() + STEP_LIMIT;
         let mut child = stage.spawn(args)?;
@@ -267,8 +278,9 @@ impl Show {
             .context("the agent's output cannot be read")?;
         let mut printed = BufReader::new(printed).lines();
         let mut ending = Box::pin(child.succeeded());
-        let (mut is_printing, mut has_ended, mut is_told) = (true, false, false);
-        while is_printing || !has_ended || !is_told {
+        let (mut is_printing, mut has_ended) = (true, false);
+        let mut awaited = vec![EventKind::UsageUpdated, EventKind::ProfileStopped];
+        while is_printing || !has_ended || !awaited.is_empty() {
             let step = async {
                 tokio::select! {
                     line = printed.next_line(), if is_printing => match line? {
@@ -279,7 +291,10 @@ impl Show {
                         ended?;
                         has_ended = true;
                     }
-                    kind = self.next() => is_told |= kind? == Some(EventKind::ProfileStopped),
+                    kind = self.next() => {
+                        let kind = kind?;
+                        awaited.retain(|awaited| Some(*awaited) != kind);
+                    }
                 }
                 anyhow::Ok(())
             };

@@ -19,6 +19,12 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 /// Should the demo itself be killed, its daemon ends by itself soon after.
 const IDLE_TIMEOUT: &str = "30s";
 
+/// The model that the demo has a price for.
+pub(super) const MODEL: &str = "large-2";
+
+/// So many answers are imported.
+const OLD_ANSWERS: u64 = 3;
+
 /// The provider that the demo's registry has.
 const PROVIDER: &str = "make-believe";
 
@@ -76,7 +82,10 @@ impl Stage {
             .with_context(|| format!("cannot write {}", manifest.display()))?;
         stage.install_agent(agent::FIRST_VERSION)?;
         let registry = toml_edit::value(stage.path("registry").display().to_string());
-        let config = format!("[registry]\nurl = {registry}\nsync = \"never\"\n");
+        let config = format!(
+            "[registry]\nurl = {registry}\nsync = \"never\"\n\n\
+             [prices.\"{MODEL}\"]\ninput = 3\noutput = 15\n"
+        );
         stage.write_whole("config", "config.toml", &config, 0o600)?;
         stage.write_whole(
             "manifests/providers",
@@ -85,6 +94,11 @@ impl Stage {
             0o600,
         )?;
         Ok(stage)
+    }
+
+    /// What the agent has used before there was a profile, in a folder of its own.
+    pub(super) fn write_old_log(&self, folder: &str) -> anyhow::Result<()> {
+        agent::write_log(&self.path(folder), "earlier", MODEL, OLD_ANSWERS)
     }
 
     /// Puts the agent in place in this version, as an installer would.

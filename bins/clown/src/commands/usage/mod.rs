@@ -1,5 +1,6 @@
 pub(crate) mod budget;
 mod import;
+mod prices;
 pub(crate) mod statusline;
 mod tables;
 
@@ -18,6 +19,7 @@ Examples:
   clown usage blocks --period 7d
   clown usage daily --timezone Europe/Berlin --json
   clown usage export --by project --format csv > usage.csv
+  clown usage prices claude-opus-4-6
   clown usage import claude
   clown usage budget set work 20/day")]
 pub(crate) struct UsageArgs {
@@ -51,6 +53,8 @@ enum UsageCommand {
     Export(ExportArgs),
     /// Count what an agent has used without a profile, and follow it from now on
     Import(import::ImportArgs),
+    /// What a model costs, and who says so
+    Prices(prices::PricesArgs),
     /// Set, list and remove budgets
     #[command(subcommand)]
     Budget(budget::BudgetCommand),
@@ -126,6 +130,7 @@ pub(crate) async fn dispatch(context: &Context, args: UsageArgs) -> anyhow::Resu
         Some(UsageCommand::Projects) => By::Project,
         Some(UsageCommand::Export(args)) => return export(context, filter, &args).await,
         Some(UsageCommand::Import(args)) => return import::import(context, filter, args).await,
+        Some(UsageCommand::Prices(args)) => return prices::prices(context, filter, args).await,
         Some(UsageCommand::Budget(command)) => {
             return budget::dispatch(context, filter, command).await;
         }

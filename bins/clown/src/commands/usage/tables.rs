@@ -53,7 +53,7 @@ pub(super) fn report(
         models.dedup();
         output.line(format_args!(
             "+ without what these models cost, whose prices are not known: {}. \
-             [prices] in config.toml takes them.",
+             [prices] in config.toml takes them; `clown usage prices MODEL` says how.",
             models.join(", ")
         ))?;
     }

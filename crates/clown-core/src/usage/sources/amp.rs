@@ -58,7 +58,7 @@ fn file(content: &[u8], context: &mut Context<'_>) -> Option<()> {
             event.used.counts.cache_read = answer.counts.cache_read;
         }
         let used = &event.used;
-        let kinds = used.counts.kinds().map(u64::to_le_bytes).concat();
+        let kinds = used.counts.bytes();
         let parts: [&[u8]; 4] = [b"amp-event", thread.id.raw(), event.id.raw(), &[]];
         let nameless: [&[u8]; 4] = [b"amp-event-at", thread.id.raw(), used.at.raw(), &kinds];
         let key = Key::of(if event.id.is_empty() {
@@ -88,10 +88,9 @@ fn found(key: Key, used: &Used<'_>, thread: &Thread<'_>, context: &mut Context<'
 /// `None` for what is no whole thread.
 fn read(text: &[u8]) -> Option<Thread<'_>> {
     let mut thread = Thread::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
-            b"id" => thread.id = value.text()?.unwrap_or_default(),
+            b"id" => thread.id = value.text_or_empty()?,
             b"created" => thread.created = value.count()?,
             b"env" => thread.folder = read_folder(value)?,
             b"messages" if value.is_array() => {
@@ -113,8 +112,7 @@ fn read(text: &[u8]) -> Option<Thread<'_>> {
         }
         Some(())
     })?;
-    let whole = json.ends() && !thread.id.is_empty();
-    whole.then_some(thread)
+    (!thread.id.is_empty()).then_some(thread)
 }
 
 /// A message without a number goes by its place, which is what numbers are.
@@ -137,8 +135,8 @@ fn read_usage<'a>(value: &mut Json<'a>) -> Option<Used<'a>> {
     let mut used = Used::default();
     value.object(|key, value| {
         match key {
-            b"timestamp" => used.at = value.text()?.unwrap_or_default(),
-            b"model" => used.model = value.text()?.unwrap_or_default(),
+            b"timestamp" => used.at = value.text_or_empty()?,
+            b"model" => used.model = value.text_or_empty()?,
             b"inputTokens" => used.counts.input = value.count()?,
             b"outputTokens" => used.counts.output = value.count()?,
             b"cacheCreationInputTokens" => used.counts.cache_write = value.count()?,
@@ -154,9 +152,9 @@ fn read_event<'a>(value: &mut Json<'a>) -> Option<Event<'a>> {
     let mut event = Event::default();
     value.object_or_skip(|key, value| {
         match key {
-            b"id" => event.id = value.text()?.unwrap_or_default(),
-            b"timestamp" => event.used.at = value.text()?.unwrap_or_default(),
-            b"model" => event.used.model = value.text()?.unwrap_or_default(),
+            b"id" => event.id = value.text_or_empty()?,
+            b"timestamp" => event.used.at = value.text_or_empty()?,
+            b"model" => event.used.model = value.text_or_empty()?,
             b"toMessageId" => event.to = Some(value.count()?),
             b"tokens" => value.object_or_skip(|key, value| {
                 match key {
@@ -181,7 +179,7 @@ fn read_folder<'a>(value: &mut Json<'a>) -> Option<Text<'a>> {
             b"trees" if value.is_array() => value.array(|value| {
                 value.object_or_skip(|key, value| {
                     match key {
-                        b"uri" if folder.is_empty() => folder = value.text()?.unwrap_or_default(),
+                        b"uri" if folder.is_empty() => folder = value.text_or_empty()?,
                         _ => value.skip()?,
                     }
                     Some(())

@@ -124,21 +124,20 @@ fn key(text: &[u8], line: &Line<'_>, counts: Counts) -> Key {
 /// `None` for what is no whole line.
 fn read(text: &[u8]) -> Option<Line<'_>> {
     let mut line = Line::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
             b"type" => {
                 line.is_answer = value.text()?.is_some_and(|text| text.raw() == b"assistant");
             }
-            b"uuid" => line.uuid = value.text()?.unwrap_or_default(),
-            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
-            b"sessionId" => line.session = value.text()?.unwrap_or_default(),
-            b"requestId" => line.request = value.text()?.unwrap_or_default(),
-            b"cwd" => line.cwd = value.text()?.unwrap_or_default(),
+            b"uuid" => line.uuid = value.text_or_empty()?,
+            b"timestamp" => line.at = value.text_or_empty()?,
+            b"sessionId" => line.session = value.text_or_empty()?,
+            b"requestId" => line.request = value.text_or_empty()?,
+            b"cwd" => line.cwd = value.text_or_empty()?,
             b"forkedFrom" => value.object_or_skip(|key, value| {
                 match key {
-                    b"messageUuid" => line.copied_from = value.text()?.unwrap_or_default(),
-                    b"sessionId" => line.copied_session = value.text()?.unwrap_or_default(),
+                    b"messageUuid" => line.copied_from = value.text_or_empty()?,
+                    b"sessionId" => line.copied_session = value.text_or_empty()?,
                     _ => value.skip()?,
                 }
                 Some(())
@@ -148,15 +147,15 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(line)
+    Some(line)
 }
 
 fn message<'a>(value: &mut Json<'a>) -> Option<Message<'a>> {
     let mut message = Message::default();
     value.object_or_skip(|key, value| {
         match key {
-            b"id" => message.id = value.text()?.unwrap_or_default(),
-            b"model" => message.model = value.text()?.unwrap_or_default(),
+            b"id" => message.id = value.text_or_empty()?,
+            b"model" => message.model = value.text_or_empty()?,
             b"usage" if value.is_object() => message.usage = Some(usage(value)?),
             _ => value.skip()?,
         }
@@ -219,7 +218,7 @@ fn advisor<'a>(value: &mut Json<'a>) -> Option<Option<(Text<'a>, Counts)>> {
                     .text()?
                     .is_some_and(|text| text.raw() == b"advisor_message");
             }
-            b"model" => model = value.text()?.unwrap_or_default(),
+            b"model" => model = value.text_or_empty()?,
             _ => count(key, value, &mut counts, &mut writes)?,
         }
         Some(())

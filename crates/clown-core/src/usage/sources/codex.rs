@@ -16,6 +16,10 @@ use crate::usage::record::{Counts, Key, Record};
 /// No marker: what a count belongs to stands on lines of other kinds.
 pub(super) const READ: Read = Read::Lines { marker: None, line };
 
+/// Threads that nobody has gone on with for a while are compressed, as `rollout-*.jsonl.zst`; one that
+/// is taken up again becomes a plain file again. What stands in both is one.
+pub(super) const COMPRESSED: Read = Read::Compressed(line);
+
 /// Of [`Memory::sums`]: what the thread had used when it was last told of.
 const THREAD: &str = "thread";
 /// Of [`Memory::marks`]: how often that fell.
@@ -109,7 +113,7 @@ fn record(payload: &Payload<'_>, at: i64, context: &mut Context<'_>) -> Option<(
     memory.sums.insert(THREAD.to_owned(), total);
     // The copy of a record is known by its id, or says itself whose it is.
     let key = key_of_answer(payload.response).unwrap_or_else(|| {
-        let total = total.kinds().map(u64::to_le_bytes).concat();
+        let total = total.bytes();
         let (thread, response) = (payload.thread.raw(), payload.response.raw());
         Key::of(&[b"codex-response", thread, response, &total])
     });
@@ -137,13 +141,14 @@ fn token_count(payload: &Payload<'_>, at: i64, context: &mut Context<'_>) -> Opt
     }
     let step = payload.step.unwrap_or_else(|| total.beyond(known));
     let falls = memory.marks.get(FALLS).copied().unwrap_or_default();
-    let session = if memory.session.is_empty() {
-        context.path.file_name()?.as_encoded_bytes()
-    } else {
-        memory.session.as_bytes()
-    };
-    let total = total.kinds().map(u64::to_le_bytes).concat();
-    let key = Key::of(&[b"codex-thread", session, &falls.to_le_bytes(), &total]);
+    let session = session(context)?;
+    let total = total.bytes();
+    let key = Key::of(&[
+        b"codex-thread",
+        session.as_bytes(),
+        &falls.to_le_bytes(),
+        &total,
+    ]);
     found(key, step, payload.model, at, context)
 }
 
@@ -159,7 +164,7 @@ fn found(
     } else {
         context.memory.model.clone()
     };
-    let session = context.memory.session.clone();
+    let session = session(context)?;
     context.found(&Record {
         key,
         at,
@@ -171,6 +176,24 @@ fn found(
     Some(())
 }
 
+/// The thread's id. A log whose first line is missing has it in its name:
+/// `rollout-2026-03-01T10-00-00-<id>.jsonl`.
+fn session(context: &Context<'_>) -> Option<String> {
+    /// As long as the time and the stroke behind it.
+    const TIME: usize = "2026-03-01T10-00-00-".len();
+    if !context.memory.session.is_empty() {
+        return Some(context.memory.session.clone());
+    }
+    let name = context.path.file_name()?.to_string_lossy();
+    let name = name.strip_suffix(".zst").unwrap_or(&name);
+    let name = name.strip_suffix(".jsonl").unwrap_or(name);
+    let id = name
+        .strip_prefix("rollout-")
+        .and_then(|name| name.get(TIME..))
+        .filter(|id| !id.is_empty());
+    Some(id.unwrap_or(name).to_owned())
+}
+
 /// `None` for what is no whole line, or of a kind that does not matter; the time is there as far as
 /// it was read.
 fn read<'a>(text: &'a [u8], line: &mut Line<'a>) -> Option<()> {
@@ -178,9 +201,9 @@ fn read<'a>(text: &'a [u8], line: &mut Line<'a>) -> Option<()> {
     let mut payload = None;
     json.object(|key, value| {
         match key {
-            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
+            b"timestamp" => line.at = value.text_or_empty()?,
             b"type" => {
-                line.kind = value.text()?.unwrap_or_default();
+                line.kind = value.text_or_empty()?;
                 matters(line.kind).then_some(())?;
             }
             b"payload" => {
@@ -207,18 +230,18 @@ fn matters(kind: Text<'_>) -> bool {
 fn read_payload<'a>(value: &mut Json<'a>, payload: &mut Payload<'a>) -> Option<()> {
     value.object(|key, value| {
         match key {
-            b"type" => payload.kind = value.text()?.unwrap_or_default(),
-            b"id" => payload.id = value.text()?.unwrap_or_default(),
-            b"cwd" => payload.cwd = value.text()?.unwrap_or_default(),
-            b"model" => payload.model = value.text()?.unwrap_or_default(),
-            b"forked_from_id" => payload.forked_from = value.text()?.unwrap_or_default(),
-            b"parent_thread_id" => payload.parent = value.text()?.unwrap_or_default(),
+            b"type" => payload.kind = value.text_or_empty()?,
+            b"id" => payload.id = value.text_or_empty()?,
+            b"cwd" => payload.cwd = value.text_or_empty()?,
+            b"model" => payload.model = value.text_or_empty()?,
+            b"forked_from_id" => payload.forked_from = value.text_or_empty()?,
+            b"parent_thread_id" => payload.parent = value.text_or_empty()?,
             b"source" => value.object_or_skip(|key, value| match key {
                 b"subagent" => value.object_or_skip(|key, value| match key {
                     b"thread_spawn" => value.object_or_skip(|key, value| {
                         match key {
                             b"parent_thread_id" => {
-                                payload.parent = value.text()?.unwrap_or_default();
+                                payload.parent = value.text_or_empty()?;
                             }
                             _ => value.skip()?,
                         }
@@ -230,20 +253,20 @@ fn read_payload<'a>(value: &mut Json<'a>, payload: &mut Payload<'a>) -> Option<(
             })?,
             b"thread_settings" => value.object_or_skip(|key, value| {
                 match key {
-                    b"service_tier" => payload.tier = Some(value.text()?.unwrap_or_default()),
+                    b"service_tier" => payload.tier = Some(value.text_or_empty()?),
                     _ => value.skip()?,
                 }
                 Some(())
             })?,
-            b"thread_id" => payload.thread = value.text()?.unwrap_or_default(),
-            b"response_id" => payload.response = value.text()?.unwrap_or_default(),
+            b"thread_id" => payload.thread = value.text_or_empty()?,
+            b"response_id" => payload.response = value.text_or_empty()?,
             b"usage" => payload.step = counts(value)?,
             b"thread_token_usage" => payload.total = counts(value)?,
             b"info" => value.object_or_skip(|key, value| {
                 match key {
                     b"total_token_usage" => payload.total = counts(value)?,
                     b"last_token_usage" => payload.step = counts(value)?,
-                    b"model" => payload.model = value.text()?.unwrap_or_default(),
+                    b"model" => payload.model = value.text_or_empty()?,
                     _ => value.skip()?,
                 }
                 Some(())

@@ -7,9 +7,9 @@
 //! - Caches are inside of `inputTokens`, what was thought inside of `outputTokens`.
 //! - `cost` counts premium requests, which are no money.
 
-use super::{Context, Read, key_of_answer, model_or_unknown, moment};
+use super::{Context, Read, key_of_answer, moment};
 use crate::usage::json::{Json, Text};
-use crate::usage::record::{Counts, Key, Record};
+use crate::usage::record::{Counts, Key};
 
 pub(super) const READ: Read = Read::Lines {
     marker: Some(b"\"session."),
@@ -101,20 +101,9 @@ fn found(
     at: Text<'_>,
     context: &mut Context<'_>,
 ) -> Option<()> {
-    let mut session = context.memory.session.clone();
-    if session.is_empty() {
-        let folder = context.path.parent()?.file_name()?;
-        session = folder.to_string_lossy().into_owned();
-    }
+    let folder = context.path.parent()?.file_name();
     let model = model.read()?;
-    context.found(&Record {
-        key,
-        at: moment(at)?,
-        session: &session,
-        model: model_or_unknown(without_context(&model)),
-        fast: false,
-        counts,
-    });
+    context.found_here(key, moment(at)?, folder, without_context(&model), counts);
     Some(())
 }
 
@@ -127,12 +116,11 @@ fn without_context(model: &str) -> &str {
 /// `None` for what is no whole line.
 fn read(text: &[u8]) -> Option<Line<'_>> {
     let mut line = Line::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
-            b"type" => line.kind = value.text()?.unwrap_or_default(),
-            b"id" => line.id = value.text()?.unwrap_or_default(),
-            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
+            b"type" => line.kind = value.text_or_empty()?,
+            b"id" => line.id = value.text_or_empty()?,
+            b"timestamp" => line.at = value.text_or_empty()?,
             b"data" => {
                 value.object_or_skip(|key, value| data(key, value, &mut line.data))?;
             }
@@ -140,15 +128,15 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(line)
+    Some(line)
 }
 
 fn data<'a>(key: &[u8], value: &mut Json<'a>, data: &mut Data<'a>) -> Option<()> {
     match key {
-        b"sessionId" => data.session = value.text()?.unwrap_or_default(),
+        b"sessionId" => data.session = value.text_or_empty()?,
         b"context" => value.object_or_skip(|key, value| {
             match key {
-                b"cwd" => data.cwd = value.text()?.unwrap_or_default(),
+                b"cwd" => data.cwd = value.text_or_empty()?,
                 _ => value.skip()?,
             }
             Some(())
@@ -173,15 +161,15 @@ fn usage<'a>(value: &mut Json<'a>) -> Option<Usage<'a>> {
     let mut usage = Usage::default();
     value.object(|key, value| {
         match key {
-            b"model" => usage.model = value.text()?.unwrap_or_default(),
-            b"apiCallId" => usage.call = value.text()?.unwrap_or_default(),
+            b"model" => usage.model = value.text_or_empty()?,
+            b"apiCallId" => usage.call = value.text_or_empty()?,
             b"inputTokens" => usage.counts.input = value.count()?,
             b"outputTokens" => usage.counts.output = value.count()?,
             b"cacheReadTokens" => usage.counts.cache_read = value.count()?,
             b"cacheWriteTokens" => usage.counts.cache_write = value.count()?,
             b"accounting" => value.object_or_skip(|key, value| {
                 match key {
-                    b"sourceSessionId" => usage.session = value.text()?.unwrap_or_default(),
+                    b"sourceSessionId" => usage.session = value.text_or_empty()?,
                     b"sequence" => usage.sequence = value.count()?,
                     _ => value.skip()?,
                 }

@@ -56,7 +56,7 @@ fn found(message: &Message<'_>, session: &str, context: &mut Context<'_>) -> Opt
     let counts = message.counts.filter(|_| message.is_answer)?;
     let id = message.id.raw();
     let key = if id.is_empty() {
-        let counts = counts.kinds().map(u64::to_le_bytes).concat();
+        let counts = counts.bytes();
         Key::of(&[
             b"gemini-answer",
             session.as_bytes(),
@@ -90,9 +90,8 @@ fn project(path: &Path) -> Option<String> {
 fn read(text: &[u8]) -> Option<Entry<'_>> {
     let mut entry = Entry::default();
     let mut own = Message::default();
-    let mut json = Json::new(text);
     let Entry { session, messages } = &mut entry;
-    json.object(|key, value| match key {
+    Json::whole(text, |key, value| match key {
         b"sessionId" => value.text().map(|text| *session = text.unwrap_or_default()),
         b"messages" => history(value, messages),
         b"$set" => value.object_or_skip(|key, value| match key {
@@ -102,7 +101,7 @@ fn read(text: &[u8]) -> Option<Entry<'_>> {
         _ => member(key, value, &mut own),
     })?;
     entry.messages.push(own);
-    json.ends().then_some(entry)
+    Some(entry)
 }
 
 fn history<'a>(value: &mut Json<'a>, messages: &mut Vec<Message<'a>>) -> Option<()> {
@@ -119,10 +118,10 @@ fn history<'a>(value: &mut Json<'a>, messages: &mut Vec<Message<'a>>) -> Option<
 
 fn member<'a>(key: &[u8], value: &mut Json<'a>, message: &mut Message<'a>) -> Option<()> {
     match key {
-        b"id" => message.id = value.text()?.unwrap_or_default(),
-        b"timestamp" => message.at = value.text()?.unwrap_or_default(),
+        b"id" => message.id = value.text_or_empty()?,
+        b"timestamp" => message.at = value.text_or_empty()?,
         b"type" => message.is_answer = value.text()?.is_some_and(|text| text.raw() == b"gemini"),
-        b"model" => message.model = value.text()?.unwrap_or_default(),
+        b"model" => message.model = value.text_or_empty()?,
         b"tokens" if value.is_object() => message.counts = Some(tokens(value)?),
         _ => value.skip()?,
     }

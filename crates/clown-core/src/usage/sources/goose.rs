@@ -87,7 +87,7 @@ fn requests(
             &id.to_le_bytes(),
             &created.to_le_bytes(),
             model.as_bytes(),
-            &counts.kinds().map(u64::to_le_bytes).concat(),
+            &counts.bytes(),
         ];
         context.found(&Record {
             key: Key::of(&parts),

@@ -9,9 +9,9 @@
 //! - The older program writes a `StatusUpdate` for each answer, and those of sub-agents again in the
 //!   file of their parent. It says nothing of models.
 
-use super::{Context, Memory, Read, UNKNOWN_MODEL, key_of_answer, model_or_unknown, text_of_file};
+use super::{Context, Memory, Read, UNKNOWN_MODEL, key_of_answer, text_of_file};
 use crate::usage::json::{Json, Text};
-use crate::usage::record::{Counts, Key, Record};
+use crate::usage::record::{Counts, Key};
 
 /// No marker: lines of several kinds matter.
 pub(super) const READ: Read = Read::Lines { marker: None, line };
@@ -86,7 +86,7 @@ fn place(context: &mut Context<'_>) -> Option<()> {
         let mut json = Json::new(state.as_bytes());
         json.object(|key, value| {
             match key {
-                b"cwd" => project = value.text()?.unwrap_or_default().read(),
+                b"cwd" => project = value.text_or_empty()?.read(),
                 _ => value.skip()?,
             }
             Some(())
@@ -106,7 +106,8 @@ fn record(line: &Line<'_>, context: &mut Context<'_>) -> Option<()> {
     };
     if line.of_session {
         let key = key_of_record(usage, at, context);
-        return found(key, usage, at, &model, context);
+        context.found_here(key, at, None, &model, usage);
+        return Some(());
     }
     end_wait(None, context);
     let Memory { sums, marks, .. } = &mut *context.memory;
@@ -122,27 +123,15 @@ fn end_wait(key: Option<Key>, context: &mut Context<'_>) -> Option<()> {
     let at = context.memory.marks.remove(WAITING)?;
     let key = key.unwrap_or_else(|| key_of_record(usage, at, context));
     let model = context.memory.model.clone();
-    found(key, usage, at, &model, context)
+    context.found_here(key, at, None, &model, usage);
+    Some(())
 }
 
 fn key_of_record(usage: Counts, at: i64, context: &Context<'_>) -> Key {
     let agent = context.path.parent().and_then(|folder| folder.file_name());
     let agent = agent.map_or(&b""[..], |name| name.as_encoded_bytes());
-    let usage = usage.kinds().map(u64::to_le_bytes).concat();
+    let usage = usage.bytes();
     Key::of(&[b"kimi-record", agent, &at.to_le_bytes(), &usage])
-}
-
-fn found(key: Key, counts: Counts, at: i64, model: &str, context: &mut Context<'_>) -> Option<()> {
-    let session = context.memory.session.clone();
-    context.found(&Record {
-        key,
-        at,
-        session: &session,
-        model: model_or_unknown(model),
-        fast: false,
-        counts,
-    });
-    Some(())
 }
 
 /// A message of the older program. What it repeats of sub-agents counts only where the provider's id
@@ -152,11 +141,11 @@ fn older(mut message: Json<'_>, seconds: u64, own: bool, context: &mut Context<'
     let (mut usage, mut id, mut event) = (None, Text::default(), None);
     message.object(|key, value| {
         match key {
-            b"type" => kind = value.text()?.unwrap_or_default(),
+            b"type" => kind = value.text_or_empty()?,
             b"payload" => value.object_or_skip(|key, value| {
                 match key {
                     b"token_usage" if value.is_object() => usage = Some(counts(value)?),
-                    b"message_id" => id = value.text()?.unwrap_or_default(),
+                    b"message_id" => id = value.text_or_empty()?,
                     b"event" => {
                         event = Some(value.clone());
                         value.skip()?;
@@ -179,12 +168,13 @@ fn older(mut message: Json<'_>, seconds: u64, own: bool, context: &mut Context<'
                 Some(key) => key,
                 None if own => {
                     let session = context.memory.session.as_bytes();
-                    let usage = usage.kinds().map(u64::to_le_bytes).concat();
+                    let usage = usage.bytes();
                     Key::of(&[b"kimi-status", session, id.raw(), &at.to_le_bytes(), &usage])
                 }
                 None => return None,
             };
-            found(key, usage, at, UNKNOWN_MODEL, context)
+            context.found_here(key, at, None, UNKNOWN_MODEL, usage);
+            Some(())
         }
         _ => None,
     }
@@ -193,22 +183,21 @@ fn older(mut message: Json<'_>, seconds: u64, own: bool, context: &mut Context<'
 /// `None` for what is no whole line.
 fn read(text: &[u8]) -> Option<Line<'_>> {
     let mut line = Line::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
-            b"type" => line.kind = value.text()?.unwrap_or_default(),
+            b"type" => line.kind = value.text_or_empty()?,
             b"time" => line.at = value.count()?,
             b"timestamp" => line.seconds = value.count()?,
-            b"model" => line.model = value.text()?.unwrap_or_default(),
-            b"modelAlias" => line.alias = value.text()?.unwrap_or_default(),
+            b"model" => line.model = value.text_or_empty()?,
+            b"modelAlias" => line.alias = value.text_or_empty()?,
             b"usageScope" => {
                 line.of_session = value.text()?.is_some_and(|text| text.raw() == b"session");
             }
             b"usage" if value.is_object() => line.usage = Some(counts(value)?),
             b"event" => value.object_or_skip(|key, value| {
                 match key {
-                    b"type" => line.event.kind = value.text()?.unwrap_or_default(),
-                    b"messageId" => line.event.message = value.text()?.unwrap_or_default(),
+                    b"type" => line.event.kind = value.text_or_empty()?,
+                    b"messageId" => line.event.message = value.text_or_empty()?,
                     b"usage" if value.is_object() => line.event.usage = Some(counts(value)?),
                     _ => value.skip()?,
                 }
@@ -222,7 +211,7 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(line)
+    Some(line)
 }
 
 /// As either program writes them.

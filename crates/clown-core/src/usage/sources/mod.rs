@@ -24,6 +24,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// How a source's files are read.
@@ -34,6 +35,8 @@ pub(super) enum Read {
         marker: Option<&'static [u8]>,
         line: fn(&[u8], &mut Context<'_>) -> Option<()>,
     },
+    /// As the lines of what it holds, compressed by zstd: all of them whenever it has changed.
+    Compressed(fn(&[u8], &mut Context<'_>) -> Option<()>),
     /// Whole, whenever it has changed.
     Whole(fn(&[u8], &mut Context<'_>) -> Option<()>),
     /// As a database of SQLite, from the marks in [`Memory::marks`] on.
@@ -42,11 +45,11 @@ pub(super) enum Read {
 
 /// How the file at `path` is read, of logs of `form`.
 pub(super) fn of(form: UsageForm, path: &Path) -> Read {
-    let is_json = path
-        .extension()
-        .is_some_and(|extension| extension == "json");
+    let ends = |end: &str| path.extension().is_some_and(|extension| extension == end);
+    let is_json = ends("json");
     match form {
         UsageForm::Claude => claude::READ,
+        UsageForm::Codex if ends("zst") => codex::COMPRESSED,
         UsageForm::Codex => codex::READ,
         UsageForm::Opencode if is_json => opencode::FILE,
         UsageForm::Opencode => opencode::DATABASE,
@@ -97,6 +100,34 @@ impl Context<'_> {
     /// An answer.
     pub(super) fn found(&mut self, record: &Record<'_>) {
         self.batch.add(record, &self.memory.project);
+    }
+
+    /// An answer of the session that the file is of, by a usual service. As long as no line has said
+    /// which session that is, it is `named` so.
+    fn found_here(
+        &mut self,
+        key: Key,
+        at: i64,
+        named: Option<&OsStr>,
+        model: &str,
+        counts: Counts,
+    ) {
+        let Memory {
+            session, project, ..
+        } = &*self.memory;
+        let session = match named {
+            Some(named) if session.is_empty() => named.to_string_lossy(),
+            _ => session.into(),
+        };
+        let record = Record {
+            key,
+            at,
+            session: &session,
+            model: model_or_unknown(model),
+            fast: false,
+            counts,
+        };
+        self.batch.add(&record, project);
     }
 
     /// A sum that grows, of which nobody wrote down the parts: what it has grown by counts, each

@@ -130,24 +130,23 @@ fn name<'m>(provider: &str, model: &'m str) -> Cow<'m, str> {
 /// `None` for what is no whole message.
 fn read(text: &[u8]) -> Option<Message<'_>> {
     let mut message = Message::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
-            b"role" => message.role = value.text()?.unwrap_or_default(),
-            b"sessionID" => message.session = value.text()?.unwrap_or_default(),
-            b"providerID" => message.provider = value.text()?.unwrap_or_default(),
-            b"modelID" => message.model = value.text()?.unwrap_or_default(),
+            b"role" => message.role = value.text_or_empty()?,
+            b"sessionID" => message.session = value.text_or_empty()?,
+            b"providerID" => message.provider = value.text_or_empty()?,
+            b"modelID" => message.model = value.text_or_empty()?,
             b"model" => value.object_or_skip(|key, value| {
                 match key {
-                    b"id" => message.model = value.text()?.unwrap_or_default(),
-                    b"providerID" => message.provider = value.text()?.unwrap_or_default(),
+                    b"id" => message.model = value.text_or_empty()?,
+                    b"providerID" => message.provider = value.text_or_empty()?,
                     _ => value.skip()?,
                 }
                 Some(())
             })?,
             b"path" => value.object_or_skip(|key, value| {
                 match key {
-                    b"cwd" => message.cwd = value.text()?.unwrap_or_default(),
+                    b"cwd" => message.cwd = value.text_or_empty()?,
                     _ => value.skip()?,
                 }
                 Some(())
@@ -165,7 +164,7 @@ fn read(text: &[u8]) -> Option<Message<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(message)
+    Some(message)
 }
 
 fn counts(value: &mut Json<'_>) -> Option<Counts> {

@@ -5,9 +5,9 @@
 //!   and times. The provider's id of an answer is with it, in newer versions.
 //! - Caches stand beside `input`; what was thought is inside of `output`.
 
-use super::{Context, Read, key_of_answer, model_or_unknown, moment};
+use super::{Context, Read, key_of_answer, moment};
 use crate::usage::json::{Json, Text};
-use crate::usage::record::{Counts, Key, Record};
+use crate::usage::record::{Counts, Key};
 
 /// No marker: the first line has the session's id and folder.
 pub(super) const READ: Read = Read::Lines { marker: None, line };
@@ -47,34 +47,23 @@ fn answer(line: &Line<'_>, context: &mut Context<'_>) -> Option<()> {
     let counts = message.counts?;
     let key = key_of_answer(message.response).unwrap_or_else(|| {
         let (at, model) = (line.at.raw(), message.model.raw());
-        let counts = counts.kinds().map(u64::to_le_bytes).concat();
+        let counts = counts.bytes();
         Key::of(&[b"pi-answer", at, model, &counts])
     });
-    let mut session = context.memory.session.clone();
-    if session.is_empty() {
-        session = context.path.file_stem()?.to_string_lossy().into_owned();
-    }
-    context.found(&Record {
-        key,
-        at: moment(line.at)?,
-        session: &session,
-        model: model_or_unknown(&message.model.read()?),
-        fast: false,
-        counts,
-    });
+    let (at, model) = (moment(line.at)?, message.model.read()?);
+    context.found_here(key, at, context.path.file_stem(), &model, counts);
     Some(())
 }
 
 /// `None` for what is no whole line.
 fn read(text: &[u8]) -> Option<Line<'_>> {
     let mut line = Line::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
-            b"type" => line.kind = value.text()?.unwrap_or_default(),
-            b"id" => line.id = value.text()?.unwrap_or_default(),
-            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
-            b"cwd" => line.cwd = value.text()?.unwrap_or_default(),
+            b"type" => line.kind = value.text_or_empty()?,
+            b"id" => line.id = value.text_or_empty()?,
+            b"timestamp" => line.at = value.text_or_empty()?,
+            b"cwd" => line.cwd = value.text_or_empty()?,
             b"message" => {
                 value.object_or_skip(|key, value| member(key, value, &mut line.message))?;
             }
@@ -82,14 +71,14 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(line)
+    Some(line)
 }
 
 fn member<'a>(key: &[u8], value: &mut Json<'a>, message: &mut Message<'a>) -> Option<()> {
     match key {
         b"role" => message.is_answer = value.text()?.is_some_and(|text| text.raw() == b"assistant"),
-        b"model" => message.model = value.text()?.unwrap_or_default(),
-        b"responseId" => message.response = value.text()?.unwrap_or_default(),
+        b"model" => message.model = value.text_or_empty()?,
+        b"responseId" => message.response = value.text_or_empty()?,
         b"usage" if value.is_object() => message.counts = Some(usage(value)?),
         _ => value.skip()?,
     }

@@ -52,7 +52,7 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
     let key = match key_of_answer(event.response) {
         Some(key) => key,
         None if line.uuid.is_empty() => {
-            let counts = counts.kinds().map(u64::to_le_bytes).concat();
+            let counts = counts.bytes();
             Key::of(&[b"qwen-answer", session.as_bytes(), line.at.raw(), &counts])
         }
         None => Key::of(&[b"qwen-line", line.uuid.raw()]),
@@ -102,13 +102,12 @@ fn counts(event: &Event<'_>) -> Counts {
 /// `None` for what is no whole line.
 fn read(text: &[u8]) -> Option<Line<'_>> {
     let mut line = Line::default();
-    let mut json = Json::new(text);
-    json.object(|key, value| {
+    Json::whole(text, |key, value| {
         match key {
-            b"uuid" => line.uuid = value.text()?.unwrap_or_default(),
-            b"timestamp" => line.at = value.text()?.unwrap_or_default(),
-            b"sessionId" => line.session = value.text()?.unwrap_or_default(),
-            b"cwd" => line.cwd = value.text()?.unwrap_or_default(),
+            b"uuid" => line.uuid = value.text_or_empty()?,
+            b"timestamp" => line.at = value.text_or_empty()?,
+            b"sessionId" => line.session = value.text_or_empty()?,
+            b"cwd" => line.cwd = value.text_or_empty()?,
             b"systemPayload" => value.object_or_skip(|key, value| match key {
                 b"uiEvent" => {
                     value.object_or_skip(|key, value| member(key, value, &mut line.event))
@@ -119,15 +118,15 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(line)
+    Some(line)
 }
 
 fn member<'a>(key: &[u8], value: &mut Json<'a>, event: &mut Event<'a>) -> Option<()> {
     match key {
-        b"event.name" => event.name = value.text()?.unwrap_or_default(),
-        b"response_id" => event.response = value.text()?.unwrap_or_default(),
-        b"model" => event.model = value.text()?.unwrap_or_default(),
-        b"auth_type" => event.provider = value.text()?.unwrap_or_default(),
+        b"event.name" => event.name = value.text_or_empty()?,
+        b"response_id" => event.response = value.text_or_empty()?,
+        b"model" => event.model = value.text_or_empty()?,
+        b"auth_type" => event.provider = value.text_or_empty()?,
         b"input_token_count" => event.input = value.count()?,
         b"output_token_count" => event.output = value.count()?,
         b"cached_content_token_count" => event.cached = value.count()?,

@@ -16,8 +16,12 @@ pub(super) const HOME: &str = "homes/work";
 
 /// What `name` in the folder of fixtures holds.
 pub(super) fn fixture(name: &str) -> String {
+    String::from_utf8(bytes_of_fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+pub(super) fn bytes_of_fixture(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/usage/sources/fixtures");
-    fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// Puts a fixture into the home: one of SQL becomes a database.
@@ -151,7 +155,7 @@ fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
         batch: &mut batch,
     };
     match of(form, path) {
-        Read::Lines { line, .. } => {
+        Read::Lines { line, .. } | Read::Compressed(line) => {
             for text in content.split(|byte| *byte == b'\n') {
                 line(text, &mut context);
             }

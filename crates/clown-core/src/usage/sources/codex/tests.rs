@@ -1,5 +1,9 @@
-use crate::usage::sources::tests::{HOME, check, look, models, put, sessions};
+use crate::usage::sources::tests::{
+    HOME, bytes_of_fixture, check, fixture, look, models, put, sessions,
+};
 use crate::usage::tests::World;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use std::fs;
 
 const THREAD: &str = "codex/sessions/2026/03/01/rollout-2026-03-01T10-00-00-01a20d33.jsonl";
 const CHILD: &str = "codex/sessions/2026/03/01/rollout-2026-03-01T10-30-00-01a20d44.jsonl";
@@ -73,4 +77,140 @@ fn half_a_line_counts_when_it_is_whole() {
     let rest = "9,\"output_tokens\":7},\"last_token_usage\":null}}}\n";
     world.append(&format!("{HOME}/{THREAD}"), rest);
     assert_eq!(look(&world), (2, [99, 7, 0, 0, 0]));
+}
+
+/// By zstd 1.5 with `-19`, of the file of that name without `.zst`.
+const COMPRESSED: &str = "codex/reemitted-and-null-info.jsonl.zst";
+
+fn compressed(text: &str) -> Vec<u8> {
+    compress_to_vec(text.as_bytes(), CompressionLevel::Fastest)
+}
+
+#[test]
+fn a_thread_counts_once_however_often_it_is_compressed_and_taken_up_again() {
+    let mut world = World::new();
+    let text = fixture("codex/reemitted-and-null-info.jsonl");
+    let plain = format!("{HOME}/{THREAD}");
+    let packed = format!("{plain}.zst");
+    world.write(&packed, &bytes_of_fixture(COMPRESSED));
+    assert_eq!(look(&world), PARENT, "compressed alone");
+    let expected = (sessions(&world), models(&world));
+    let remove = |world: &World, path: &str| {
+        fs::remove_file(world.folder.path().join(path)).unwrap();
+    };
+    world.write(&plain, &text);
+    assert_eq!(look(&world), PARENT, "both");
+    remove(&world, &packed);
+    world.restart();
+    assert_eq!(look(&world), PARENT, "taken up again");
+    world.write(&packed, &compressed(&text));
+    remove(&world, &plain);
+    assert_eq!(look(&world), PARENT, "compressed otherwise");
+    world.write(
+        &format!("{HOME}/{ARCHIVED}.zst"),
+        &bytes_of_fixture(COMPRESSED),
+    );
+    assert_eq!(look(&world), PARENT, "archived");
+    assert_eq!((sessions(&world), models(&world)), expected);
+
+    // What is plain first, and then compressed.
+    let world = World::new();
+    world.write(&plain, &text);
+    assert_eq!(look(&world), PARENT);
+    world.write(&packed, &bytes_of_fixture(COMPRESSED));
+    remove(&world, &plain);
+    assert_eq!(look(&world), PARENT);
+    assert_eq!((sessions(&world), models(&world)), expected);
+}
+
+#[test]
+fn a_fork_of_a_compressed_thread_repeats_it() {
+    let world = World::new();
+    world.write(
+        &format!("{HOME}/{THREAD}.zst"),
+        &bytes_of_fixture(COMPRESSED),
+    );
+    let fork = fixture("codex/fork-replays-parent.jsonl");
+    world.write(&format!("{HOME}/{CHILD}.zst"), &compressed(&fork));
+    assert_eq!(look(&world), (3, [1400, 130, 0, 0, 1400]));
+}
+
+#[test]
+fn a_damaged_file_hides_no_other_one() {
+    let world = World::new();
+    let packed = bytes_of_fixture(COMPRESSED);
+    let folder = format!("{HOME}/codex/sessions");
+    let put =
+        |name: &str, content: &[u8]| world.write(&format!("{folder}/{name}.jsonl.zst"), content);
+    put("rollout-a", b"");
+    put("rollout-b", b"no zstd at all");
+    put("rollout-c", &packed[..packed.len() / 2]);
+    let mut changed = packed.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 0x55;
+    put("rollout-d", &changed[..changed.len() - 4]);
+    put("rollout-e", &packed);
+    world.usage.look().unwrap();
+    let counted = world.sums();
+    assert!(counted.0 >= PARENT.0, "{counted:?}");
+    // Each is read once, and again when it is another one.
+    world.usage.look().unwrap();
+    assert_eq!(world.sums(), counted);
+    let world = World::new();
+    let path = format!("{folder}/rollout-c.jsonl.zst");
+    world.write(&path, &packed[..packed.len() / 2]);
+    look(&world);
+    world.write(&path, &packed);
+    assert_eq!(look(&world), PARENT, "it is whole now");
+}
+
+#[test]
+fn more_answers_than_one_transaction_takes_are_in_a_compressed_thread() {
+    const ANSWERS: u64 = 40_000;
+    let mut text = fixture("codex/reemitted-and-null-info.jsonl")
+        .lines()
+        .take(2)
+        .fold(String::new(), |text, line| text + line + "\n");
+    for answer in 1..=ANSWERS {
+        let (input, output) = (10 * answer, 3 * answer);
+        text += &format!(
+            r#"{{"timestamp":"2026-03-01T10:00:10Z","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{input},"output_tokens":{output}}},"last_token_usage":{{"input_tokens":10,"output_tokens":3}}}}}}}}"#
+        );
+        text.push('\n');
+    }
+    let world = World::new();
+    world.write(&format!("{HOME}/{THREAD}.zst"), &compressed(&text));
+    let answers = ANSWERS as i64;
+    let expected = (answers, [10 * answers, 3 * answers, 0, 0, 0]);
+    assert_eq!(look(&world), expected);
+    world.write(&format!("{HOME}/{THREAD}"), &text);
+    assert_eq!(look(&world), expected, "and plain");
+}
+
+#[test]
+fn a_thread_without_its_first_line_is_known_by_its_name() {
+    let id = "01a20d33-66e5-7c82-ad4f-8bc4024ef832";
+    let text = fixture("codex/reemitted-and-null-info.jsonl");
+    let (_, headless) = text.split_once('\n').unwrap();
+    let check = |name: &str, session: &str| {
+        let world = World::new();
+        world.write(&format!("{HOME}/codex/sessions/{name}"), headless);
+        assert_eq!(look(&world), PARENT, "{name}");
+        let [(found, _)] = &sessions(&world)[..] else {
+            panic!("{name} is one session");
+        };
+        assert_eq!(found, session);
+        // The same with its first line, and compressed.
+        world.write(&format!("{HOME}/{ARCHIVED}"), &text);
+        if session == id {
+            assert_eq!(look(&world), PARENT, "{name} and whole");
+        }
+        let packed = format!("{HOME}/codex/sessions/again/{name}.zst");
+        let before = look(&world);
+        world.write(&packed, &compressed(headless));
+        assert_eq!(look(&world), before, "{name} compressed");
+    };
+    check(&format!("rollout-2026-03-01T10-00-00-{id}.jsonl"), id);
+    check("rollout-short.jsonl", "rollout-short");
+    check("mine.jsonl", "mine");
 }
