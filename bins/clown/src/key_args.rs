@@ -74,6 +74,16 @@ fn source(text: &str) -> Result<KeyInput, String> {
 pub(crate) fn file(path: &std::path::Path) -> anyhow::Result<KeyInput> {
     let absolute = std::path::absolute(path)
         .with_context(|| format!("cannot use {} for the key", path.display()))?;
+    if ["/dev/fd/", "/proc/", "/dev/stdin"]
+        .iter()
+        .any(|start| absolute.to_string_lossy().starts_with(start))
+    {
+        let text = format!(
+            "{} is gone when this command has ended: pipe the key into --key-stdin, or let Clown run what prints it with --key-command",
+            path.display()
+        );
+        return Err(Failure::new(USAGE, text).into());
+    }
     match absolute.to_str() {
         Some(text) => Ok(KeyInput::File(text.to_owned())),
         None => Err(Failure::new(USAGE, "the name of the key's file is not UTF-8").into()),

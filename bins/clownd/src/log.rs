@@ -37,7 +37,8 @@ pub(crate) fn report(error: &anyhow::Error) {
         tracing::error!("{error:#}");
     }
     if in_file || !as_json {
-        eprintln!("clownd: {error:#}");
+        // Where stderr cannot be written, nobody reads it: a full disk is no reason to panic.
+        let _ = writeln!(io::stderr(), "clownd: {error:#}");
     }
 }
 

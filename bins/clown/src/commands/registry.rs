@@ -153,8 +153,15 @@ fn status(output: Output, registry: &Registry) -> anyhow::Result<()> {
     line("channel", &registry.channel)?;
     line("commit", &format!("{}{serial}{built}", registry.commit))?;
     line("signature", signature(registry.signature))?;
-    if registry.pinned.is_some() {
-        line("pinned", "yes: syncs fetch, and this commit stays in use")?;
+    if let Some(pinned) = &registry.pinned {
+        let told = match *pinned == registry.commit {
+            true => "yes: syncs fetch, and this commit stays in use".to_owned(),
+            false => format!(
+                "{}, which is not whole here: the commit above is in use until a sync has fetched it",
+                short(pinned)
+            ),
+        };
+        line("pinned", &told)?;
     }
     let counts = registry.artifacts;
     line(

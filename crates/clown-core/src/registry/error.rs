@@ -29,7 +29,7 @@ pub enum RegistryError {
         status: u16,
     },
     /// A folder or a file of it cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}: see that it is there and that you may read it, or check registry.url in config.toml", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -99,7 +99,7 @@ pub struct Registry {
     pub(super) turns: Turns<Asked, Synced>,
     pub(super) endings: Arc<Endings>,
     /// When a sync could not even begin, as the database did not take that.
-    not_begun: Mutex<Option<Timestamp>>,
+    not_begun: Mutex<Option<(Timestamp, String)>>,
     pub(super) stop: Stop,
 }
 
@@ -178,14 +178,20 @@ impl Registry {
         // Before the database: what is recorded meanwhile is then told from there.
         let unrecorded = self.endings.unrecorded();
         let problem = self.lock_problem().clone();
+        let not_begun = self.lock_not_begun().clone();
         let layer = self.active.layer();
-        status::read(
+        let mut status = status::read(
             connection,
             &self.settings,
             &layer,
             problem,
             unrecorded.as_ref(),
-        )
+        )?;
+        // The database knows nothing of it: nobody was told that it began.
+        if not_begun.is_some() {
+            status.failure = not_begun;
+        }
+        Ok(status)
     }
 
     /// Whether the registry that `status` tells of has a manifest of this id: the built-in set, where
@@ -211,7 +217,7 @@ impl Registry {
         let state = self
             .store
             .read(|connection| Ok::<_, StoreError>(rows::state(connection)?))?;
-        let not_begun = *self.lock_not_begun();
+        let not_begun = self.lock_not_begun().as_ref().map(|(at, _)| *at);
         let failed =
             not_begun.is_some() || state.failure.is_some() || self.endings.unrecorded().is_some();
         Ok(Some(super::schedule::pause(
@@ -264,7 +270,10 @@ impl Registry {
     ) -> Result<Synced, RegistryError> {
         self.stop.check()?;
         let begun = self.begin(asked);
-        *self.lock_not_begun() = begun.is_err().then(Timestamp::now);
+        *self.lock_not_begun() = match &begun {
+            Ok(_) => None,
+            Err(error) => Some((Timestamp::now(), error.in_full())),
+        };
         let state = begun?;
         let outcome = work(&state).and_then(|outcome| self.end(asked, &state, outcome));
         if let Err(error) = &outcome {
@@ -381,7 +390,7 @@ impl Registry {
         &self.store
     }
 
-    fn lock_not_begun(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
+    fn lock_not_begun(&self) -> std::sync::MutexGuard<'_, Option<(Timestamp, String)>> {
         self.not_begun
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -137,14 +137,21 @@ fn newest_of(kept: &[KeptIndex], source: &str, channel: &str) -> Option<Hash> {
     Some(newest.digest.clone())
 }
 
-/// Forgets what is neither needed nor among the last: what is kept, and whether that is less.
+/// Forgets what is neither needed nor among the last of this registry, or of all others: what is
+/// kept, and whether that is less.
 fn trim(tx: &Tx<'_>, state: &State) -> Result<(Vec<KeptIndex>, bool), RegistryError> {
     let mut kept = Vec::new();
     let mut has_removed = false;
-    for (place, row) in rows::kept(tx)?.into_iter().enumerate() {
+    let (mut own, mut others) = (0, 0);
+    for row in rows::kept(tx)? {
+        let place = match row.source == state.source {
+            true => &mut own,
+            false => &mut others,
+        };
+        *place += 1;
         let is_needed =
             state.active.as_ref() == Some(&row.digest) || state.pin.as_ref() == Some(&row.commit);
-        if is_needed || place < KEEP {
+        if is_needed || *place <= KEEP {
             kept.push(row);
         } else {
             rows::remove(tx, &row.digest)?;

@@ -286,9 +286,12 @@ fn a_sync_that_cannot_begin_is_not_tried_again_every_few_seconds() {
     say("CREATE TRIGGER full BEFORE UPDATE ON registry BEGIN SELECT RAISE(FAIL, 'no room'); END");
     sync(&registry).unwrap_err();
     assert!(world.events().is_empty());
+    let failure = || registry.status().unwrap().failure.map(|(_, why)| why);
+    assert!(failure().unwrap().contains("no room"), "{:?}", failure());
     assert!((2.9..3.1).contains(&hours()), "{}", hours());
     say("DROP TRIGGER full");
     world.build("stable", &[("moon", "Moon")], false);
     sync(&registry).unwrap();
+    assert_eq!(failure(), None);
     assert!(hours() > 23.0, "{}", hours());
 }
