@@ -604,6 +604,29 @@ fn the_block_that_is_under_way_is_told_with_where_it_leads() {
     assert_eq!(now("2026-03-01T15:00:00Z", None).block, None);
     assert_eq!(now("2026-03-01T12:00:00Z", Some("lab")).block, None);
     assert_eq!(now("2026-03-02T00:00:00Z", None).today.answers, 0);
+    // A session is as old as it is.
+    assert_eq!(
+        now("2026-06-01T00:00:00Z", None).session.unwrap().answers,
+        3
+    );
+
+    // A block is the same one from wherever it is looked at.
+    let question = |from: &str| Question {
+        zone: Zone::named("UTC").unwrap(),
+        from: Some(at(from)),
+        to: None,
+        profile: None,
+        agent: None,
+        model: None,
+        group_by: GroupBy::Block,
+    };
+    let check = |from: &str, expected: &[(&str, u64)]| {
+        let report = world.usage.report(&question(from)).unwrap();
+        assert_eq!(keys(&report), expected, "{from}");
+    };
+    let (early, late) = ("2026-03-01T02:00:00Z", "2026-03-01T10:00:00Z");
+    check("2026-03-01T00:00:00Z", &[(early, 1), (late, 200)]);
+    check("2026-03-01T11:30:00Z", &[(late, 100)]);
 }
 
 #[test]

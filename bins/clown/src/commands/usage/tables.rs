@@ -67,12 +67,17 @@ pub(super) fn outlook(block: &UsageBlock) -> String {
         "Now: {} tokens a minute, {} an hour; in {}h{:02}m, at the end of this block, {} tokens and {} if it \
          goes on so.",
         count(block.tokens_per_minute),
-        dollars(block.cost_per_hour),
+        at_rate(block.cost_per_hour, block),
         left / 60,
         left % 60,
         count(block.projected_tokens),
-        dollars(block.projected_cost)
+        at_rate(block.projected_cost, block)
     )
+}
+
+/// What follows from the cost of a block is known no better than that.
+pub(super) fn at_rate(amount: Usd, block: &UsageBlock) -> String {
+    cost(&Cost::new(amount).with_unpriced(block.used.cost.unpriced))
 }
 
 /// How many columns the terminal has; many where there is none.
