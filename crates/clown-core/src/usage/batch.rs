@@ -69,6 +69,15 @@ impl Batch {
         }
     }
 
+    /// What was found so far. What is added from now on is of the same scope.
+    pub(super) fn take(&mut self) -> Self {
+        let next = Self {
+            scope: self.scope.clone(),
+            ..Self::default()
+        };
+        std::mem::replace(self, next)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.found.len() + self.sums.len()
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// So many answers are counted in one transaction: enough that each page of the index is written a
 /// few times at most, few enough that nobody else waits long.
-const BATCH: usize = 16_384;
+pub(super) const BATCH: usize = 16_384;
 
 /// A file that is read as a whole, so that it must find room in memory.
 const MAX_WHOLE: u64 = 64 << 20;
@@ -247,7 +247,7 @@ impl<'u> Scan<'u> {
         if self.progress.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
+        let batch = self.batch.take();
         let progress = std::mem::take(&mut self.progress);
         self.scanned.new += self.usage.count(batch, progress)?;
         Ok(())

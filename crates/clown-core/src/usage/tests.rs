@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
+mod files;
+
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
     pub(super) store: Arc<Store>,
