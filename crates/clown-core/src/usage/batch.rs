@@ -18,6 +18,8 @@ pub(super) struct Batch {
     by_origin: HashMap<Origin, u32>,
     scope: Scope,
     last: u32,
+    /// How many answers were told of that are not to be believed.
+    pub(super) refused: u64,
 }
 
 /// An answer.
@@ -73,6 +75,7 @@ impl Batch {
     pub(super) fn take(&mut self) -> Self {
         let next = Self {
             scope: self.scope.clone(),
+            refused: self.refused,
             ..Self::default()
         };
         std::mem::replace(self, next)
@@ -83,6 +86,10 @@ impl Batch {
     }
 
     pub(super) fn add_sum(&mut self, record: &Record<'_>, project: &str) {
+        if !record.counts.is_believable_sum() {
+            self.refused += 1;
+            return;
+        }
         let found = self.of(record, project);
         self.sums.push(found);
     }
@@ -100,6 +107,10 @@ impl Batch {
 
     pub(super) fn add(&mut self, record: &Record<'_>, project: &str) {
         if record.counts.is_zero() {
+            return;
+        }
+        if !record.counts.is_believable() {
+            self.refused += 1;
             return;
         }
         let found = self.of(record, project);

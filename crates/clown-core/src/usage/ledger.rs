@@ -278,11 +278,21 @@ impl<'t> Ledger<'t> {
             return;
         };
         let tokens = &mut untold.tokens;
-        tokens.input_tokens += now.input.saturating_sub(before.input);
-        tokens.output_tokens += now.output.saturating_sub(before.output);
-        tokens.cache_creation_input_tokens +=
-            now.cache_writes().saturating_sub(before.cache_writes());
-        tokens.cache_read_input_tokens += now.cache_read.saturating_sub(before.cache_read);
+        let add = |sum: &mut u64, now: u64, before: u64| {
+            *sum = sum.saturating_add(now.saturating_sub(before));
+        };
+        add(&mut tokens.input_tokens, now.input, before.input);
+        add(&mut tokens.output_tokens, now.output, before.output);
+        add(
+            &mut tokens.cache_creation_input_tokens,
+            now.cache_writes(),
+            before.cache_writes(),
+        );
+        add(
+            &mut tokens.cache_read_input_tokens,
+            now.cache_read,
+            before.cache_read,
+        );
         match (
             self.prices.cost(model, tier, now),
             self.prices.cost(model, tier, before),
@@ -370,15 +380,16 @@ impl<'t> Ledger<'t> {
             })
             .collect();
         cells.sort_unstable_by_key(|cell| (cell.quarter, cell.series));
+        // A sum that is too large becomes a float, and the largest integer when it is cast.
         let mut add = self.tx.prepare_cached(
             "INSERT INTO usage_cells VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (quarter, series) DO UPDATE SET
-                 records = records + excluded.records,
-                 input = input + excluded.input,
-                 output = output + excluded.output,
-                 cache_write = cache_write + excluded.cache_write,
-                 cache_write_hour = cache_write_hour + excluded.cache_write_hour,
-                 cache_read = cache_read + excluded.cache_read",
+                 records = CAST(records + excluded.records AS INTEGER),
+                 input = CAST(input + excluded.input AS INTEGER),
+                 output = CAST(output + excluded.output AS INTEGER),
+                 cache_write = CAST(cache_write + excluded.cache_write AS INTEGER),
+                 cache_write_hour = CAST(cache_write_hour + excluded.cache_write_hour AS INTEGER),
+                 cache_read = CAST(cache_read + excluded.cache_read AS INTEGER)",
         )?;
         for cell in &cells {
             let [input, output, write, hour, read] = cell.amount.kinds;
@@ -396,11 +407,11 @@ impl<'t> Ledger<'t> {
         let mut add = self.tx.prepare_cached(
             "INSERT INTO usage_untold VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (profile) DO UPDATE SET
-                 input = input + excluded.input,
-                 output = output + excluded.output,
-                 cache_writes = cache_writes + excluded.cache_writes,
-                 cache_read = cache_read + excluded.cache_read,
-                 cost_nanos = cost_nanos + excluded.cost_nanos,
+                 input = CAST(input + excluded.input AS INTEGER),
+                 output = CAST(output + excluded.output AS INTEGER),
+                 cache_writes = CAST(cache_writes + excluded.cache_writes AS INTEGER),
+                 cache_read = CAST(cache_read + excluded.cache_read AS INTEGER),
+                 cost_nanos = CAST(cost_nanos + excluded.cost_nanos AS INTEGER),
                  unpriced = max(unpriced, excluded.unpriced)",
         )?;
         for (profile, Untold { tokens, cost }) in self.untold {

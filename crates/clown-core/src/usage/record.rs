@@ -19,6 +19,10 @@ pub struct Counts {
     pub cache_read: u64,
 }
 
+/// No model reads or writes so much at once: what says so is damaged, or made up.
+const MOST_OF_AN_ANSWER: u64 = 1_000_000_000;
+const MOST_OF_A_SUM: u64 = 1_000_000_000_000;
+
 impl Counts {
     /// All kinds, for sums in a loop.
     pub const KINDS: usize = 5;
@@ -79,6 +83,16 @@ impl Counts {
     /// Whether there is nothing.
     pub fn is_zero(self) -> bool {
         self == Self::default()
+    }
+
+    /// Whether one answer can have used so much.
+    pub(super) fn is_believable(self) -> bool {
+        self.total() <= MOST_OF_AN_ANSWER
+    }
+
+    /// Whether the answers of one session can have.
+    pub(super) fn is_believable_sum(self) -> bool {
+        self.total() <= MOST_OF_A_SUM
     }
 
     /// Both together. No sum goes beyond what a database holds.

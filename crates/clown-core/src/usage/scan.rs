@@ -128,6 +128,14 @@ impl<'u> Scan<'u> {
                 self.database(&mut progress, take)?;
             }
         }
+        let refused = std::mem::take(&mut self.batch.refused);
+        if refused > 0 {
+            tracing::warn!(
+                "{} tells of {refused} answers with more tokens than any model reads or writes: \
+                 they are not counted",
+                path.display()
+            );
+        }
         self.progress.push(progress);
         if self.batch.len() >= BATCH || self.progress.len() >= BATCH {
             self.flush()?;

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
+mod absurd;
 mod files;
 
 pub(super) struct World {
