@@ -101,7 +101,7 @@ impl<'u> Scan<'u> {
                 if known.state.device == state.device
                     && known.state.inode == state.inode
                     && known.offset <= state.size
-                    && known.head.is_of(&file)? =>
+                    && known.head.is_of(&file, known.offset)? =>
             {
                 Some(known)
             }
@@ -124,7 +124,7 @@ impl<'u> Scan<'u> {
             }
             Read::Whole(take) => self.whole(file, &mut progress, take)?,
             Read::Database(take) => {
-                progress.head = Head::of(&file, HEADER.min(state.size))?;
+                progress.head = Head::of_first(&file, HEADER.min(state.size))?;
                 self.database(&mut progress, take)?;
             }
         }
