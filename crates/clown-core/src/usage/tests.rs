@@ -10,6 +10,7 @@ use std::path::Path;
 
 mod absurd;
 mod files;
+mod gateways;
 
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,

@@ -9,7 +9,7 @@
 //!   of their own, too.
 //! - The models that advised stand in `iterations`; no other line tells of them.
 
-use super::{Context, Read};
+use super::{Context, Read, key_of_answer};
 use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
 use clown_events::Timestamp;
@@ -83,14 +83,11 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
     Some(())
 }
 
-/// How long the ids of Anthropic's messages are, at least. A gateway's own `msg_1` is shorter.
-const PROVIDERS_ID: usize = 14;
-
 fn key(text: &[u8], line: &Line<'_>, counts: Counts) -> Key {
-    let id = line.message.id.raw();
-    if id.starts_with(b"msg_") && id.len() >= PROVIDERS_ID {
-        return Key::of_message(id);
+    if let Some(key) = key_of_answer(line.message.id) {
+        return key;
     }
+    let id = line.message.id.raw();
     if !id.is_empty() {
         if !line.request.is_empty() {
             return Key::of(&[b"claude-request", id, line.request.raw()]);
