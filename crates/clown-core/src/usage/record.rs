@@ -137,7 +137,7 @@ impl Counts {
 }
 
 /// By what a record is known again, wherever it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key(pub(super) [u8; 12]);
 
 impl Key {

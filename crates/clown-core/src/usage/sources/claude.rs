@@ -4,15 +4,17 @@
 //! - An answer stands on several lines with one `message.id` while it grows: the largest counts.
 //! - Sessions that are resumed or forked copy lines to other files, and side chains replay them under
 //!   other request ids and at other times: the provider's id of the message says what is the same.
-//! - Gateways invent ids, and some give one id to everything. Those say nothing alone.
+//! - Gateways invent ids, and some give one id to everything. Those say nothing alone, but the lines of
+//!   one answer follow each other, and each names the one before it.
 //! - Lines of other types may hold whole answers (`progress`, `toolUseResult`): those stand on lines
 //!   of their own, too.
 //! - The models that advised stand in `iterations`; no other line tells of them.
 
-use super::{Context, Read, key_of_answer};
+use super::{Context, Memory, Read, key_of_answer};
 use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
 use clown_events::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub(super) const READ: Read = Read::Lines {
     marker: Some(b"\"usage\""),
@@ -23,6 +25,8 @@ pub(super) const READ: Read = Read::Lines {
 struct Line<'a> {
     is_answer: bool,
     uuid: Text<'a>,
+    /// The line that this one stands behind.
+    parent: Text<'a>,
     at: Text<'a>,
     session: Text<'a>,
     request: Text<'a>,
@@ -56,8 +60,8 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
     if line.message.model.raw() == b"<synthetic>" {
         return None;
     }
-    let key = key(text, &line, usage.counts);
     let at: Timestamp = std::str::from_utf8(line.at.raw()).ok()?.parse().ok()?;
+    let key = key(text, &line, at.unix_millis(), context.memory);
     if context.memory.project.is_empty() {
         context.memory.project = line.cwd.read()?.into_owned();
     }
@@ -83,7 +87,7 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
     Some(())
 }
 
-fn key(text: &[u8], line: &Line<'_>, counts: Counts) -> Key {
+fn key(text: &[u8], line: &Line<'_>, at: i64, memory: &mut Memory) -> Key {
     if let Some(key) = key_of_answer(line.message.id) {
         return key;
     }
@@ -92,29 +96,97 @@ fn key(text: &[u8], line: &Line<'_>, counts: Counts) -> Key {
         if !line.request.is_empty() {
             return Key::of(&[b"claude-request", id, line.request.raw()]);
         }
-        // In a session the prompt is one answer's alone: it grows with each.
-        let prompt = [counts.input, counts.cache_read, counts.cache_writes()];
-        let session = if line.copied_session.is_empty() {
-            line.session.raw()
-        } else {
-            line.copied_session.raw()
-        };
-        return Key::of(&[
-            b"claude-prompt",
-            id,
-            session,
-            &prompt.map(u64::to_le_bytes).concat(),
-        ]);
+        return Answer::of(line, at, memory).key;
     }
-    let uuid = if line.copied_from.is_empty() {
-        line.uuid.raw()
-    } else {
-        line.copied_from.raw()
-    };
+    let uuid = line.original().raw();
     if uuid.is_empty() {
         Key::of(&[b"claude-text", text])
     } else {
         Key::of(&[b"claude-line", uuid])
+    }
+}
+
+/// An answer whose id says nothing, as far as it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Answer {
+    key: Key,
+    id: String,
+    session: String,
+    /// Its last line.
+    line: String,
+    /// When that was written, in milliseconds.
+    at: i64,
+    prompt: u64,
+    output: u64,
+}
+
+/// Between two lines of one answer.
+const PAUSE_MILLIS: u64 = 10_000;
+
+impl Answer {
+    /// The one that `line` is of: the last one, or a new one.
+    fn of<'m>(line: &Line<'_>, at: i64, memory: &'m mut Memory) -> &'m Self {
+        let text = |text: Text<'_>| String::from_utf8_lossy(text.raw()).into_owned();
+        let counts = line.message.usage.as_ref().map(|usage| usage.counts);
+        let counts = counts.unwrap_or_default();
+        let mut answer = Self {
+            key: Key([0; 12]),
+            id: text(line.message.id),
+            session: text(line.original_session()),
+            line: text(line.uuid),
+            at,
+            prompt: counts.prompt(),
+            output: counts.output,
+        };
+        answer.key = match &memory.answer {
+            Some(last) if last.goes_on(&answer, line.parent) => last.key,
+            _ => answer.first_key(line.original()),
+        };
+        memory.answer.insert(answer)
+    }
+
+    fn goes_on(&self, next: &Self, parent: Text<'_>) -> bool {
+        if self.id != next.id || self.session != next.session {
+            return false;
+        }
+        let follows = !self.line.is_empty()
+            && (self.line.as_bytes() == parent.raw()
+                || (self.line == next.line && self.prompt == next.prompt));
+        // A tool's result may stand between two lines of one answer; the prompt of the next answer
+        // is longer by it. What the prompt was may be told late.
+        let grows = next.prompt > 0
+            && (self.prompt == next.prompt || self.prompt == 0)
+            && self.output <= next.output
+            && self.at.abs_diff(next.at) <= PAUSE_MILLIS;
+        follows || grows
+    }
+
+    /// Of what the first line says of itself: copies of it say the same.
+    fn first_key(&self, line: Text<'_>) -> Key {
+        let at = self.at.to_le_bytes();
+        let line = if line.is_empty() { &at } else { line.raw() };
+        let (id, session) = (self.id.as_bytes(), self.session.as_bytes());
+        let prompt = self.prompt.to_le_bytes();
+        Key::of(&[b"claude-answer", id, session, line, &prompt])
+    }
+}
+
+impl<'a> Line<'a> {
+    /// This line, or what it is a copy of.
+    fn original(&self) -> Text<'a> {
+        if self.copied_from.is_empty() {
+            self.uuid
+        } else {
+            self.copied_from
+        }
+    }
+
+    fn original_session(&self) -> Text<'a> {
+        if self.copied_session.is_empty() {
+            self.session
+        } else {
+            self.copied_session
+        }
     }
 }
 
@@ -128,6 +200,7 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
                 line.is_answer = value.text()?.is_some_and(|text| text.raw() == b"assistant");
             }
             b"uuid" => line.uuid = value.text()?.unwrap_or_default(),
+            b"parentUuid" => line.parent = value.text()?.unwrap_or_default(),
             b"timestamp" => line.at = value.text()?.unwrap_or_default(),
             b"sessionId" => line.session = value.text()?.unwrap_or_default(),
             b"requestId" => line.request = value.text()?.unwrap_or_default(),

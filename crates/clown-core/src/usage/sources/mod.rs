@@ -83,6 +83,9 @@ pub(super) struct Memory {
     /// How far tables are read, by what they are of.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) marks: BTreeMap<String, i64>,
+    /// Of Claude Code's logs: the last answer whose id says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<claude::Answer>,
 }
 
 /// What a source has while it reads a file.

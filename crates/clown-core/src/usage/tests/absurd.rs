@@ -34,7 +34,8 @@ fn a_sum_that_is_not_to_be_believed_stops_nothing() {
     let world = World::new();
     let settings = |session: &str, input: u64| {
         let path = format!("homes/work/droid/.factory/sessions/p/{session}.settings.json");
-        let content = json!({"model": "m", "tokenUsage": {"inputTokens": input, "outputTokens": 1}});
+        let content =
+            json!({"model": "m", "tokenUsage": {"inputTokens": input, "outputTokens": 1}});
         world.write(&path, &content.to_string());
     };
     settings("a", u64::MAX);
