@@ -126,7 +126,7 @@ impl Batch {
                 if moves {
                     (known.at, known.origin) = (found.at, found.origin);
                 }
-                if found.counts.output > known.counts.output {
+                if found.counts.is_larger_than(known.counts) {
                     (known.model, known.fast) = (found.model, found.fast);
                 }
                 known.counts = known.counts.larger(found.counts);

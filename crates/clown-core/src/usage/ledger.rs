@@ -122,10 +122,20 @@ struct Stored {
     counts: Counts,
 }
 
+/// What is to be told. Less than nothing where too much was told: an event takes nothing back, so
+/// that what comes next is told without that.
 #[derive(Debug, Default)]
 struct Untold {
-    tokens: Tokens,
-    cost: Cost,
+    /// Input, output, written to caches and read from them.
+    tokens: [i64; 4],
+    nanos: i64,
+    unpriced: bool,
+}
+
+/// The four kinds that are told.
+fn told_kinds(counts: Counts) -> [i64; 4] {
+    let writes = counts.cache_writes();
+    [counts.input, counts.output, writes, counts.cache_read].map(to_sql)
 }
 
 impl<'t> Ledger<'t> {
@@ -183,7 +193,7 @@ impl<'t> Ledger<'t> {
         if counts == stored.counts && !moves {
             return Ok(());
         }
-        let grows = found.counts.output > stored.counts.output;
+        let grows = found.counts.is_larger_than(stored.counts);
         let fast = if grows {
             found.fast
         } else {
@@ -277,31 +287,19 @@ impl<'t> Ledger<'t> {
         let Some(untold) = self.untold.get_mut(profile) else {
             return;
         };
-        let tokens = &mut untold.tokens;
-        let add = |sum: &mut u64, now: u64, before: u64| {
-            *sum = sum.saturating_add(now.saturating_sub(before));
-        };
-        add(&mut tokens.input_tokens, now.input, before.input);
-        add(&mut tokens.output_tokens, now.output, before.output);
-        add(
-            &mut tokens.cache_creation_input_tokens,
-            now.cache_writes(),
-            before.cache_writes(),
-        );
-        add(
-            &mut tokens.cache_read_input_tokens,
-            now.cache_read,
-            before.cache_read,
-        );
+        let kinds = told_kinds(now).into_iter().zip(told_kinds(before));
+        for (sum, (now, before)) in untold.tokens.iter_mut().zip(kinds) {
+            *sum = sum.saturating_add(now - before);
+        }
         match (
             self.prices.cost(model, tier, now),
             self.prices.cost(model, tier, before),
         ) {
             (Some(now), Some(before)) => {
-                let more = Usd::from_nanos((now.nanos() - before.nanos()).max(0));
-                untold.cost.total_cost = untold.cost.total_cost.saturating_add(more);
+                let more = now.nanos().saturating_sub(before.nanos()).max(0);
+                untold.nanos = untold.nanos.saturating_add(more);
             }
-            _ => untold.cost.unpriced = true,
+            _ => untold.unpriced = true,
         }
     }
 
@@ -414,15 +412,17 @@ impl<'t> Ledger<'t> {
                  cost_nanos = CAST(cost_nanos + excluded.cost_nanos AS INTEGER),
                  unpriced = max(unpriced, excluded.unpriced)",
         )?;
-        for (profile, Untold { tokens, cost }) in self.untold {
+        for (profile, untold) in self.untold {
+            let [input, output, writes, read] = untold.tokens;
+            let profile = profile.as_str();
             add.execute(params![
-                profile.as_str(),
-                to_sql(tokens.input_tokens),
-                to_sql(tokens.output_tokens),
-                to_sql(tokens.cache_creation_input_tokens),
-                to_sql(tokens.cache_read_input_tokens),
-                cost.total_cost.nanos(),
-                cost.unpriced,
+                profile,
+                input,
+                output,
+                writes,
+                read,
+                untold.nanos,
+                untold.unpriced
             ])?;
         }
         Ok(Applied {
@@ -477,12 +477,13 @@ pub(super) fn take_untold(tx: &Connection) -> Result<Vec<(Alias, Tokens, Cost)>,
          FROM usage_untold",
     )?;
     let rows = statement.query_map([], |row| {
-        let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
+        let more = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.max(0));
+        let count = |index| Ok::<_, rusqlite::Error>(more(index)?.unsigned_abs());
         let profile: String = row.get(0)?;
         let tokens = Tokens::new(count(1)?, count(2)?)
             .with_cache_creation_input_tokens(count(3)?)
             .with_cache_read_input_tokens(count(4)?);
-        let cost = Cost::new(Usd::from_nanos(row.get(5)?)).with_unpriced(row.get(6)?);
+        let cost = Cost::new(Usd::from_nanos(more(5)?)).with_unpriced(row.get(6)?);
         Ok((profile, tokens, cost))
     })?;
     let mut untold = Vec::new();
@@ -493,7 +494,18 @@ pub(super) fn take_untold(tx: &Connection) -> Result<Vec<(Alias, Tokens, Cost)>,
         }
     }
     if !untold.is_empty() {
-        tx.prepare_cached("DELETE FROM usage_untold")?.execute([])?;
+        // What was told too much stays, until it is made up for.
+        tx.prepare_cached(
+            "DELETE FROM usage_untold
+             WHERE min(input, output, cache_writes, cache_read, cost_nanos) >= 0",
+        )?
+        .execute([])?;
+        tx.prepare_cached(
+            "UPDATE usage_untold SET input = min(input, 0), output = min(output, 0),
+                 cache_writes = min(cache_writes, 0), cache_read = min(cache_read, 0),
+                 cost_nanos = min(cost_nanos, 0), unpriced = 0",
+        )?
+        .execute([])?;
     }
     Ok(untold)
 }

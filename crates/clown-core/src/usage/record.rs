@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::cmp::Reverse;
 
 /// Tokens by what they cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,24 +116,34 @@ impl Counts {
         Self::of_kinds(kinds)
     }
 
-    /// Of two reports of one answer, what the answer has used: reports come while it grows.
+    /// Of two reports of one answer, what the answer has used: reports come while it grows, and the
+    /// larger one is right as a whole.
     #[must_use]
     pub fn larger(self, other: Self) -> Self {
-        // The kinds of writes are two views of one number: they are taken together.
-        let writes = if other.cache_writes() > self.cache_writes()
-            || (other.cache_writes() == self.cache_writes() && other.output > self.output)
-        {
-            other
+        let (small, large) = if other.is_larger_than(self) {
+            (self, other)
         } else {
-            self
+            (other, self)
         };
-        Self {
-            input: self.input.max(other.input),
-            output: self.output.max(other.output),
-            cache_write: writes.cache_write,
-            cache_write_hour: writes.cache_write_hour,
-            cache_read: self.cache_read.max(other.cache_read),
+        if large.prompt() > 0 {
+            return large;
         }
+        // The end of an answer says nothing of its prompt.
+        Self {
+            output: large.output,
+            ..small
+        }
+    }
+
+    /// Whether it was reported later, of one answer.
+    #[must_use]
+    pub fn is_larger_than(self, other: Self) -> bool {
+        // Of equal sums, the one that knows more of caches.
+        let rank = |counts: Self| {
+            let caches = (Reverse(counts.input), counts.cache_write_hour);
+            (counts.output, counts.total(), caches)
+        };
+        rank(self) > rank(other)
     }
 }
 
@@ -200,7 +211,14 @@ mod tests {
             counts(3, 90, 20, 30),
             counts(3, 90, 20, 30),
         );
-        check(counts(3, 1, 0, 0), counts(0, 90, 0, 0), counts(3, 90, 0, 0));
+        // Nothing of the smaller one is added to the larger one.
+        check(counts(3, 1, 0, 0), counts(0, 90, 0, 0), counts(0, 90, 0, 0));
+        check(counts(3, 1, 9, 0), counts(12, 1, 0, 0), counts(3, 1, 9, 0));
+        let end = Counts {
+            output: 90,
+            ..Counts::default()
+        };
+        check(counts(3, 1, 50, 0), end, counts(3, 90, 50, 0));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::path::Path;
 mod absurd;
 mod files;
 mod gateways;
+mod reports_of_one;
 
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
