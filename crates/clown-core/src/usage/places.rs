@@ -41,6 +41,27 @@ impl Place {
         bases
     }
 
+    /// The folders from the root to those below which all files lie.
+    pub(super) fn ways(&self) -> Vec<PathBuf> {
+        let bases = self.bases();
+        let ways = bases.iter().flat_map(|base| base.ancestors());
+        ways.filter(|folder| folder.starts_with(&self.root))
+            .map(Path::to_owned)
+            .collect()
+    }
+
+    /// Above each of [`Place::bases`], the nearest folder that is there: the one above the root at
+    /// most.
+    pub(super) fn above(&self) -> Vec<PathBuf> {
+        let top = self.root.parent().unwrap_or(&self.root);
+        let bases = self.bases();
+        let nearest = bases.iter().filter_map(|base| {
+            let mut above = base.ancestors().skip(1);
+            above.find(|folder| folder.starts_with(top) && folder.is_dir())
+        });
+        nearest.map(Path::to_owned).collect()
+    }
+
     /// Whether the file at `path` is one of them.
     pub(super) fn holds(&self, path: &Path) -> bool {
         let Ok(below) = path.strip_prefix(&self.root) else {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 mod absurd;
 mod files;
+mod folders;
 mod gateways;
 mod reports_of_one;
 
