@@ -169,6 +169,13 @@ impl<'a> Json<'a> {
         Some(value)
     }
 
+    /// A count; anything else is passed over and none.
+    pub(super) fn count_or_none(&mut self) -> Option<Option<u64>> {
+        let is_count = self.peek()?.is_ascii_digit();
+        let count = self.count()?;
+        Some(is_count.then_some(count))
+    }
+
     /// Passes over a value.
     pub(super) fn skip(&mut self) -> Option<()> {
         match self.peek()? {

@@ -295,6 +295,26 @@ fn gateways_that_give_one_id_to_everything_lose_nothing() {
 }
 
 #[test]
+fn what_was_written_to_caches_is_the_sum_of_its_kinds_where_nobody_summed_it_up() {
+    let check = |sum: Value, expected: [i64; 2]| {
+        let world = World::new();
+        let kinds = json!({"ephemeral_5m_input_tokens": 5000, "ephemeral_1h_input_tokens": 700});
+        let usage = json!({"cache_creation_input_tokens": sum, "cache_creation": kinds});
+        let line = claude(ONE, 5, json!({"message": {"usage": usage}}));
+        let line = line.replace("\"cache_creation_input_tokens\":\"\",", "");
+        world.write("homes/work/claude/projects/p/s.jsonl", &line);
+        world.usage.look().unwrap();
+        let (_, [_, _, write, hour, _]) = world.sums();
+        assert_eq!([write, hour], expected, "{sum}");
+    };
+    check(json!(null), [5000, 700]);
+    check(json!(""), [5000, 700]);
+    check(json!(6000), [5300, 700]);
+    check(json!(500), [0, 500]);
+    check(json!(0), [0, 0]);
+}
+
+#[test]
 fn kinds_of_writes_and_the_fast_service_are_told_apart() {
     let world = World::new();
     let fast = json!({"message": {"usage": {"speed": "fast"}}});

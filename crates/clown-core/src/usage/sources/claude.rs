@@ -238,7 +238,7 @@ fn message<'a>(value: &mut Json<'a>) -> Option<Message<'a>> {
 /// Of an object in the form of Anthropic's `usage`.
 pub(super) fn usage<'a>(value: &mut Json<'a>) -> Option<Usage<'a>> {
     let mut usage = Usage::default();
-    let mut writes = 0;
+    let mut writes = Writes::default();
     value.object(|key, value| {
         match key {
             b"iterations" if value.is_array() => value.array(|value| {
@@ -254,14 +254,22 @@ pub(super) fn usage<'a>(value: &mut Json<'a>) -> Option<Usage<'a>> {
     Some(usage)
 }
 
-fn count(key: &[u8], value: &mut Json<'_>, counts: &mut Counts, writes: &mut u64) -> Option<()> {
+/// What went to caches: the sum, and what of it is kept for 5 minutes.
+#[derive(Default)]
+struct Writes {
+    sum: Option<u64>,
+    short: u64,
+}
+
+fn count(key: &[u8], value: &mut Json<'_>, counts: &mut Counts, writes: &mut Writes) -> Option<()> {
     match key {
         b"input_tokens" => counts.input = value.count()?,
         b"output_tokens" => counts.output = value.count()?,
         b"cache_read_input_tokens" => counts.cache_read = value.count()?,
-        b"cache_creation_input_tokens" => *writes = value.count()?,
+        b"cache_creation_input_tokens" => writes.sum = value.count_or_none()?,
         b"cache_creation" => value.object_or_skip(|key, value| {
             match key {
+                b"ephemeral_5m_input_tokens" => writes.short = value.count()?,
                 b"ephemeral_1h_input_tokens" => counts.cache_write_hour = value.count()?,
                 _ => value.skip()?,
             }
@@ -272,16 +280,18 @@ fn count(key: &[u8], value: &mut Json<'_>, counts: &mut Counts, writes: &mut u64
     Some(())
 }
 
-/// The sum is what every version writes; what is not kept for an hour is kept for 5 minutes.
-fn split_writes(counts: &mut Counts, writes: u64) {
-    counts.cache_write_hour = counts.cache_write_hour.min(writes);
-    counts.cache_write = writes - counts.cache_write_hour;
+/// The sum is what Claude Code goes by; what is not kept for an hour is kept for 5 minutes.
+fn split_writes(counts: &mut Counts, writes: Writes) {
+    let hour = counts.cache_write_hour;
+    let sum = writes.sum.unwrap_or(writes.short.saturating_add(hour));
+    counts.cache_write_hour = hour.min(sum);
+    counts.cache_write = sum - counts.cache_write_hour;
 }
 
 /// Other iterations are parts of what the whole says.
 fn advisor<'a>(value: &mut Json<'a>) -> Option<Option<(Text<'a>, Counts)>> {
     let mut counts = Counts::default();
-    let (mut writes, mut advises, mut model) = (0, false, Text::default());
+    let (mut writes, mut advises, mut model) = (Writes::default(), false, Text::default());
     value.object_or_skip(|key, value| {
         match key {
             b"type" => {
