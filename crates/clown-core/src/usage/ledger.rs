@@ -132,6 +132,9 @@ struct Untold {
     unpriced: bool,
 }
 
+/// Counts, and by what they are priced.
+type Priced<'a> = (&'a str, Tier, Counts);
+
 /// The four kinds that are told.
 fn told_kinds(counts: Counts) -> [i64; 4] {
     let writes = counts.cache_writes();
@@ -180,7 +183,7 @@ impl<'t> Ledger<'t> {
             ])?;
             self.count(found.at, series, Amount::of(found.counts, 1));
             let model = self.batch.models.get(found.model);
-            self.tell(origin, model, tier, Counts::default(), found.counts);
+            self.tell(origin, None, (model, tier, found.counts));
             self.new += 1;
             return Ok(());
         };
@@ -217,14 +220,16 @@ impl<'t> Ledger<'t> {
         ])?;
         self.count(stored.at, stored.series, Amount::of(stored.counts, -1));
         self.count(at, series, Amount::of(counts, 1));
-        let told_before = if known.origin.scope.profile.is_some() {
-            stored.counts
+        let model = if grows {
+            self.batch.models.get(found.model)
         } else {
-            // Nobody was told of it.
-            Counts::default()
+            &known.model
         };
+        // Of what belonged to no profile, nobody was told.
+        let told = known.origin.scope.profile.is_some();
+        let before = told.then_some((&*known.model, known.tier, stored.counts));
         let belongs = if moves { origin } else { &known.origin };
-        self.tell(belongs, &known.model, tier, told_before, counts);
+        self.tell(belongs, before, (model, tier, counts));
         Ok(())
     }
 
@@ -277,7 +282,7 @@ impl<'t> Ledger<'t> {
     }
 
     /// Adds what is to be told to the profile's clients: what `now` has that `before` had not.
-    fn tell(&mut self, origin: &Origin, model: &str, tier: Tier, before: Counts, now: Counts) {
+    fn tell(&mut self, origin: &Origin, before: Option<Priced<'_>>, now: Priced<'_>) {
         let Some(profile) = &origin.scope.profile else {
             return;
         };
@@ -287,20 +292,17 @@ impl<'t> Ledger<'t> {
         let Some(untold) = self.untold.get_mut(profile) else {
             return;
         };
-        let kinds = told_kinds(now).into_iter().zip(told_kinds(before));
+        let counted = before.map_or_else(Counts::default, |(_, _, counts)| counts);
+        let kinds = told_kinds(now.2).into_iter().zip(told_kinds(counted));
         for (sum, (now, before)) in untold.tokens.iter_mut().zip(kinds) {
             *sum = sum.saturating_add(now - before);
         }
-        match (
-            self.prices.cost(model, tier, now),
-            self.prices.cost(model, tier, before),
-        ) {
-            (Some(now), Some(before)) => {
-                let more = now.nanos().saturating_sub(before.nanos()).max(0);
-                untold.nanos = untold.nanos.saturating_add(more);
-            }
-            _ => untold.unpriced = true,
-        }
+        let price = |(model, tier, counts)| self.prices.cost(model, tier, counts);
+        let cost = price(now);
+        untold.unpriced |= cost.is_none();
+        let nanos = |cost: Option<Usd>| cost.map_or(0, Usd::nanos);
+        let more = nanos(cost).saturating_sub(nanos(before.and_then(price)));
+        untold.nanos = untold.nanos.saturating_add(more);
     }
 
     fn session_of(&mut self, origin: u32) -> Result<i64, StoreError> {
