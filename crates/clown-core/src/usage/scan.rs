@@ -42,6 +42,8 @@ pub(super) struct Scan<'u> {
     lines: Lines,
     batch: Batch,
     progress: Vec<Progress>,
+    /// Read files from their beginnings, whatever is known of them.
+    pub(super) anew: bool,
     pub(super) scanned: Scanned,
 }
 
@@ -52,6 +54,7 @@ impl<'u> Scan<'u> {
             lines: Lines::default(),
             batch: Batch::default(),
             progress: Vec::new(),
+            anew: false,
             scanned: Scanned::default(),
         }
     }
@@ -81,7 +84,7 @@ impl<'u> Scan<'u> {
             .store
             .read(|connection| files::known(connection, path))
             .map_err(UsageError::from)?;
-        if known.as_ref().is_some_and(|known| known.state == state) {
+        if !self.anew && known.as_ref().is_some_and(|known| known.state == state) {
             return Ok(());
         }
         // Without waiting: what looks like a file may be a pipe.
@@ -98,7 +101,8 @@ impl<'u> Scan<'u> {
             // It is written anew each time, and is the same file all the same.
             Some(known) if matches!(read, Read::Whole(_)) => Some(known),
             Some(known)
-                if known.state.device == state.device
+                if !self.anew
+                    && known.state.device == state.device
                     && known.state.inode == state.inode
                     && known.offset <= state.size
                     && known.head.is_of(&file, known.offset)? =>

@@ -12,6 +12,7 @@ mod absurd;
 mod files;
 mod folders;
 mod gateways;
+mod imports;
 mod reports_of_one;
 
 pub(super) struct World {
