@@ -172,7 +172,7 @@ impl<'u> Scan<'u> {
                     memory,
                     batch,
                 };
-                take(line.bytes, &mut context);
+                take(line.text(), &mut context);
                 full = batch.len() >= BATCH;
                 !full
             })?;

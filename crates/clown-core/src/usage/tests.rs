@@ -13,6 +13,7 @@ mod files;
 mod folders;
 mod gateways;
 mod imports;
+mod odd_lines;
 mod reports_of_one;
 
 pub(super) struct World {

@@ -14,6 +14,7 @@ use super::{Context, Memory, Read, key_of_answer};
 use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
 use clown_events::Timestamp;
+use memchr::{memchr, memmem};
 use serde::{Deserialize, Serialize};
 
 pub(super) const READ: Read = Read::Lines {
@@ -54,14 +55,54 @@ pub(super) struct Usage<'a> {
 }
 
 fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
-    let line = read(text)?;
+    let mut json = Json::new(text);
+    match read(&mut json) {
+        Some(line) if json.ends() => found(text, &line, context),
+        _ => records(text, context),
+    }
+}
+
+/// So often, the end of half a record is looked for.
+const MOST_HALVES: usize = 64;
+
+/// Of a line that is not one record: half of one, because Claude Code ended while it wrote it, and
+/// what was written behind it later.
+fn records(text: &[u8], context: &mut Context<'_>) -> Option<()> {
+    let mut rest = text;
+    for _ in 0..MOST_HALVES {
+        let mut json = Json::new(rest);
+        let record = read(&mut json);
+        let behind = json.rest();
+        rest = match record {
+            // Within another one, a comma or a bracket follows.
+            Some(record) if matches!(behind, [] | [b'{', ..]) => {
+                found(&rest[..rest.len() - behind.len()], &record, context);
+                behind
+            }
+            _ => behind_half(rest)?,
+        };
+    }
+    None
+}
+
+/// Where another record begins: as this one does. Half of a beginning has another within.
+fn behind_half(text: &[u8]) -> Option<&[u8]> {
+    let begin = &text[..=memchr(b':', text)?];
+    let next = match memmem::find(begin.get(1..)?, b"{\"") {
+        Some(next) => next,
+        None => memmem::find(&text[1..], begin)?,
+    };
+    Some(&text[1 + next..])
+}
+
+fn found(text: &[u8], line: &Line<'_>, context: &mut Context<'_>) -> Option<()> {
     let usage = line.message.usage.as_ref().filter(|_| line.is_answer)?;
     // What Claude Code writes itself, such as "interrupted", is no answer of a model.
     if line.message.model.raw() == b"<synthetic>" {
         return None;
     }
     let at: Timestamp = std::str::from_utf8(line.at.raw()).ok()?.parse().ok()?;
-    let key = key(text, &line, at.unix_millis(), context.memory);
+    let key = key(text, line, at.unix_millis(), context.memory);
     if context.memory.project.is_empty() {
         context.memory.project = line.cwd.read()?.into_owned();
     }
@@ -190,10 +231,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// `None` for what is no whole line.
-fn read(text: &[u8]) -> Option<Line<'_>> {
+/// `None` for what is no whole object.
+fn read<'a>(json: &mut Json<'a>) -> Option<Line<'a>> {
     let mut line = Line::default();
-    let mut json = Json::new(text);
     json.object(|key, value| {
         match key {
             b"type" => {
@@ -218,7 +258,7 @@ fn read(text: &[u8]) -> Option<Line<'_>> {
         }
         Some(())
     })?;
-    json.ends().then_some(line)
+    Some(line)
 }
 
 fn message<'a>(value: &mut Json<'a>) -> Option<Message<'a>> {
