@@ -135,8 +135,8 @@ impl<'u> Scan<'u> {
         let refused = std::mem::take(&mut self.batch.refused);
         if refused > 0 {
             tracing::warn!(
-                "{} tells of {refused} answers with more tokens than any model reads or writes: \
-                 they are not counted",
+                "{} tells {refused} times of an answer with more tokens than any model reads or \
+                 writes: it is not counted",
                 path.display()
             );
         }
