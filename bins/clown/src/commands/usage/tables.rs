@@ -265,7 +265,8 @@ fn sparkline(report: &UsageReport, columns: usize) -> Option<String> {
         if priced {
             row.used.cost.total_cost.nanos().unsigned_abs()
         } else {
-            row.used.tokens.input_tokens + row.used.tokens.output_tokens
+            let tokens = &row.used.tokens;
+            tokens.input_tokens.saturating_add(tokens.output_tokens)
         }
     });
     let values: Vec<u64> = values.collect();
@@ -310,6 +311,20 @@ mod tests {
         check(1_235_000_000, false, "$1.24");
         check(2_000_000_000_000, true, "$2000.00+");
         check(4_200_000, false, "$0.0042");
+    }
+
+    #[test]
+    fn a_line_of_the_largest_numbers_is_drawn() {
+        let row = |tokens: u64| {
+            serde_json::json!({"key": "2026-03-01", "models": [], "first_at": "2026-03-01T00:00:00Z",
+                "last_at": "2026-03-01T00:00:00Z", "used": {"answers": 1, "cost": {"total_cost": 0},
+                "tokens": {"input_tokens": tokens, "output_tokens": tokens}}})
+        };
+        let report = serde_json::json!({"group_by": "day", "timezone": "UTC",
+            "rows": [row(0), row(1 << 62), row(u64::MAX)], "total": row(1)["used"]});
+        let report: UsageReport = serde_json::from_value(report).unwrap();
+        let line = sparkline(&report, 80).unwrap();
+        assert_eq!(line, "▁▄█  tokens of each day");
     }
 
     #[test]
