@@ -137,9 +137,12 @@ impl Stream {
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    io::ErrorKind::WouldBlock
+                        | io::ErrorKind::TimedOut
+                        | io::ErrorKind::Interrupted
                 ) => {}
-            Err(_) => {
+            Err(error) => {
+                eprintln!("the connection broke: {error}");
                 self.closed.get_or_insert(1006);
             }
         }
