@@ -49,7 +49,9 @@ fn each_room_knows_only_the_rooms_it_may() {
         "crates/clown-server",
         &["clown-api", "clown-core", "clown-events"],
     );
-    check("crates/clown-fetch", &["clown-core"]);
+    check("crates/clown-connect", &[]);
+    check("crates/clown-fetch", &["clown-connect", "clown-core"]);
+    check("crates/clown-proxy", &["clown-connect", "clown-events"]);
     check(
         "bins/clownd",
         &["clown-core", "clown-events", "clown-fetch", "clown-server"],

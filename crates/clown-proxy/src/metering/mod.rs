@@ -1,0 +1,71 @@
+//! What an answer has used, read from its bytes as they pass.
+//!
+//! [`Meter`] is the seam: it is fed what the agent gets, and asked at the end, however that came.
+
+mod events;
+mod plain;
+
+use crate::config::Format;
+use serde::{Deserialize, Serialize};
+
+/// Reads along. It must not hold anything up: what it cannot read, it passes over.
+pub trait Meter: Send {
+    /// The next bytes of the answer, cut anywhere.
+    fn feed(&mut self, bytes: &[u8]);
+
+    /// What was learnt. Called once, when no more bytes come.
+    fn finish(&mut self) -> Reading;
+}
+
+/// What an answer said of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The provider's id of the answer.
+    pub message_id: Option<String>,
+    /// What was used; None where nothing was said of it.
+    pub tokens: Option<Tokens>,
+    /// How the answer ended.
+    pub end: End,
+}
+
+/// How an answer ended, as far as its bytes tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum End {
+    /// In the middle.
+    #[default]
+    Missing,
+    /// As its format has it.
+    Complete,
+    /// With an error of the provider's.
+    Failed,
+}
+
+/// Tokens by what they cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tokens {
+    /// Of the prompt, without those that went to or came from a cache.
+    pub input: u64,
+    /// Of the answer, with what the model thought.
+    pub output: u64,
+    /// Put into the cache for the provider's usual time.
+    pub cache_write: u64,
+    /// Put into the cache for an hour.
+    pub cache_write_hour: u64,
+    /// Taken from the cache.
+    pub cache_read: u64,
+}
+
+/// A meter for answers of `format`: a stream of events, or one document.
+pub fn meter(format: Format, is_stream: bool) -> Box<dyn Meter> {
+    if is_stream {
+        Box::new(events::EventMeter::new(format))
+    } else {
+        Box::new(plain::DocumentMeter::new(format))
+    }
+}
+
+#[cfg(test)]
+mod tests;
