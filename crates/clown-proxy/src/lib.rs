@@ -7,4 +7,5 @@ pub mod failure;
 pub mod format;
 mod json;
 pub mod sse;
+pub mod translate;
 pub mod usage;
