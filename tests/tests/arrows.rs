@@ -50,6 +50,7 @@ fn each_room_knows_only_the_rooms_it_may() {
         &["clown-api", "clown-core", "clown-events"],
     );
     check("crates/clown-fetch", &["clown-core"]);
+    check("crates/clown-proxy", &[]);
     check(
         "bins/clownd",
         &["clown-core", "clown-events", "clown-fetch", "clown-server"],

@@ -6,6 +6,7 @@
 pub mod failure;
 pub mod format;
 mod json;
+pub mod meter;
 pub mod sse;
 pub mod translate;
 pub mod usage;
