@@ -45,30 +45,51 @@ impl Json<'_> {
     }
 
     pub(crate) fn string(&mut self, text: &str) {
-        self.comma();
-        // Writing a string into a vector cannot fail.
-        let _never = serde_json::to_writer(&mut *self.0, text);
+        self.strings(&[text]);
     }
 
-    /// One string out of several pieces that need no laying together.
+    /// One string out of several pieces, without laying them together first.
     pub(crate) fn strings(&mut self, pieces: &[&str]) {
         self.comma();
         self.0.push(b'"');
         for piece in pieces {
-            // Base64 has nothing to escape; it is worth a look before it is moved about.
-            if piece
-                .bytes()
-                .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
-            {
-                self.0.extend_from_slice(piece.as_bytes());
-            } else {
-                let quote = self.0.len();
-                let _never = serde_json::to_writer(&mut *self.0, piece);
-                self.0.pop();
-                self.0.remove(quote);
+            self.piece(piece);
+        }
+        self.0.push(b'"');
+    }
+
+    /// One string out of texts, with something between them that needs no more escaping.
+    pub(crate) fn words<'w, 'a: 'w>(
+        &mut self,
+        words: impl IntoIterator<Item = &'w Words<'a>>,
+        between: &str,
+    ) {
+        self.comma();
+        self.0.push(b'"');
+        let start = self.0.len();
+        for words in words {
+            if self.0.len() > start {
+                self.0.extend_from_slice(between.as_bytes());
+            }
+            match words {
+                Words::Escaped(text) => self.0.extend_from_slice(text.as_bytes()),
+                Words::Plain(text) => self.piece(text),
             }
         }
         self.0.push(b'"');
+    }
+
+    fn piece(&mut self, text: &str) {
+        // Whether there is anything to escape is seen faster than it is escaped.
+        if text.as_bytes().chunks(64).all(needs_no_escape) {
+            self.0.extend_from_slice(text.as_bytes());
+            return;
+        }
+        let quote = self.0.len();
+        // Writing a string into a vector cannot fail.
+        let _never = serde_json::to_writer(&mut *self.0, text);
+        self.0.pop();
+        self.0.remove(quote);
     }
 
     pub(crate) fn raw(&mut self, json: &str) {
@@ -143,6 +164,65 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         }
         deserializer.deserialize_any(TextVisitor)
     }
+}
+
+/// A text that is only handed on: as it stands in the body, escapes and all, or plain. A long
+/// conversation is not unescaped and escaped again on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Words<'a> {
+    Escaped(&'a str),
+    Plain(Cow<'a, str>),
+}
+
+impl<'a> Words<'a> {
+    /// From a raw value, where that is a string.
+    pub(crate) fn from_raw(raw: &'a RawValue) -> Option<Self> {
+        let text = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+        Some(Self::Escaped(text))
+    }
+
+    /// As it is written: good for what can be seen of it without its escapes.
+    pub(crate) fn written(&self) -> &str {
+        match self {
+            Self::Escaped(text) => text,
+            Self::Plain(text) => text,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.written().is_empty()
+    }
+
+    pub(crate) fn plain(&self) -> Cow<'a, str> {
+        match self {
+            Self::Plain(text) => text.clone(),
+            Self::Escaped(text) if !text.contains('\\') => Cow::Borrowed(text),
+            // Half of a pair of surrogates has no letter; it stays as it is written.
+            Self::Escaped(text) => Cow::Owned(
+                serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| (*text).to_owned()),
+            ),
+        }
+    }
+}
+
+impl<'a, T: Into<Cow<'a, str>>> From<T> for Words<'a> {
+    fn from(text: T) -> Self {
+        Self::Plain(text.into())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Words::from_raw(raw).ok_or_else(|| D::Error::custom("a text must be a string"))
+    }
+}
+
+fn needs_no_escape(bytes: &[u8]) -> bool {
+    // Without a way out in the middle, which would keep the compiler from taking many at once.
+    bytes.iter().fold(true, |clean, &byte| {
+        clean & (byte >= b' ') & (byte != b'"') & (byte != b'\\')
+    })
 }
 
 /// A count as providers write it: a whole number, a fraction, a string of digits.

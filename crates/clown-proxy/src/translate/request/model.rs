@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::value::RawValue;
 
 use super::super::happening::Signature;
-use crate::json::Text;
+use crate::json::{Text, Words};
 
 pub(super) type Str<'a> = Cow<'a, str>;
 
@@ -56,7 +56,7 @@ pub(super) type Cache<'a> = Option<&'a RawValue>;
 #[derive(Debug, Clone)]
 pub(super) enum Part<'a> {
     Text {
-        text: Str<'a>,
+        text: Words<'a>,
         cache: Cache<'a>,
     },
     Image {
@@ -95,10 +95,18 @@ impl<'a> AsRef<Part<'a>> for Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    pub(super) fn text(text: impl Into<Str<'a>>) -> Self {
+    pub(super) fn text(text: impl Into<Words<'a>>) -> Self {
         Self::Text {
             text: text.into(),
             cache: None,
+        }
+    }
+
+    /// What is said, where that is plain text.
+    pub(super) fn words(&self) -> Option<&Words<'a>> {
+        match self {
+            Self::Text { text, .. } => Some(text),
+            _ => None,
         }
     }
 

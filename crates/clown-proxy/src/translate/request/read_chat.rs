@@ -8,7 +8,7 @@ use super::super::happening::Signature;
 use super::model::{
     AnswerShape, Choice, Content, Part, Request, Role, Source, Thinking, Tool, ToolKind, Turn,
 };
-use crate::json::{Count, Text, present, text_of};
+use crate::json::{Count, Text, Words, present, text_of};
 
 #[derive(Debug, Deserialize)]
 struct Body<'a> {
@@ -152,9 +152,9 @@ struct Block<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Text<'a>,
     #[serde(default)]
-    text: Option<Text<'a>>,
+    text: Option<Words<'a>>,
     #[serde(default)]
-    refusal: Option<Text<'a>>,
+    refusal: Option<Words<'a>>,
     #[serde(default)]
     image_url: Option<Content<'a, ImageUrl<'a>>>,
     #[serde(default)]
@@ -394,11 +394,11 @@ fn part<'a>(block: Block<'a>) -> Option<Part<'a>> {
             }
         }
         "refusal" => Part::Text {
-            text: block.refusal?.0,
+            text: block.refusal?,
             cache,
         },
         _ => Part::Text {
-            text: block.text?.0,
+            text: block.text?,
             cache,
         },
     })

@@ -9,7 +9,7 @@ use super::model::{
     AnswerShape, Cache, Choice, Content, Effort, Part, Request, Role, Source, Thinking, Tool,
     ToolKind, Turn,
 };
-use crate::json::{Count, Text, present};
+use crate::json::{Count, Text, Words, present};
 
 #[derive(Debug, Deserialize)]
 struct Body<'a> {
@@ -57,7 +57,7 @@ struct Block<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Text<'a>,
     #[serde(default)]
-    text: Option<Text<'a>>,
+    text: Option<Words<'a>>,
     #[serde(default)]
     source: Option<&'a RawValue>,
     #[serde(default)]
@@ -256,7 +256,7 @@ fn part<'a>(block: Block<'a>, names: &mut Names) -> Option<Part<'a>> {
     let cache: Cache<'a> = present(block.cache_control);
     Some(match &*block.kind {
         "text" | "" => Part::Text {
-            text: block.text?.0,
+            text: block.text?,
             cache,
         },
         "image" => Part::Image {
@@ -302,7 +302,7 @@ fn part<'a>(block: Block<'a>, names: &mut Names) -> Option<Part<'a>> {
             {
                 if let Part::Text { text: piece, .. } = part {
                     text.push('\n');
-                    text.push_str(&piece);
+                    text.push_str(&piece.plain());
                 }
             }
             Part::text(text)
@@ -313,6 +313,9 @@ fn part<'a>(block: Block<'a>, names: &mut Names) -> Option<Part<'a>> {
 }
 
 fn inner<'a>(raw: &'a RawValue, names: &mut Names) -> Vec<Part<'a>> {
+    if let Some(text) = Words::from_raw(raw) {
+        return vec![Part::text(text)];
+    }
     match serde_json::from_str(raw.get()) {
         Ok(content) => parts(content, names),
         Err(_) => vec![Part::text(raw.get())],

@@ -9,7 +9,7 @@ use super::RequestError;
 use super::model::{AnswerShape, Content, Part, Request, Role, Source, Str, Thinking, Turn};
 use super::responses_tools::{ToolBlock, choice, read_tools};
 use crate::format::Format;
-use crate::json::{Count, Json, Text, present, text_of};
+use crate::json::{Count, Json, Text, Words, present, text_of};
 
 #[derive(Debug, Deserialize)]
 struct Body<'a> {
@@ -112,9 +112,9 @@ struct Block<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Text<'a>,
     #[serde(default)]
-    text: Option<Text<'a>>,
+    text: Option<Words<'a>>,
     #[serde(default)]
-    refusal: Option<Text<'a>>,
+    refusal: Option<Words<'a>>,
     #[serde(default)]
     image_url: Option<Text<'a>>,
     #[serde(default)]
@@ -276,6 +276,9 @@ fn output(raw: Option<&RawValue>) -> Vec<Part<'_>> {
     let Some(raw) = present(raw) else {
         return Vec::new();
     };
+    if let Some(text) = Words::from_raw(raw) {
+        return vec![Part::text(text)];
+    }
     match serde_json::from_str::<Content<'_, Block<'_>>>(raw.get()) {
         Ok(content) => parts(content),
         Err(_) => vec![Part::text(raw.get())],
@@ -288,12 +291,12 @@ fn reasoning(item: Item<'_>) -> Vec<Part<'_>> {
         .unwrap_or_default()
         .into_iter()
         .filter_map(|block| block.text)
-        .map(|text| text.0)
+        .map(|text| text.plain())
         .collect();
     if texts.is_empty() {
         for part in parts(item.content.unwrap_or_default()) {
             if let Part::Text { text, .. } = part {
-                texts.push(text);
+                texts.push(text.plain());
             }
         }
     }
@@ -347,7 +350,7 @@ fn part<'a>(block: Block<'a>) -> Option<Part<'a>> {
             name: block.filename.map(|name| name.0),
             cache: None,
         },
-        "refusal" => Part::text(block.refusal?.0),
-        _ => Part::text(block.text?.0),
+        "refusal" => Part::text(block.refusal?),
+        _ => Part::text(block.text?),
     })
 }

@@ -6,7 +6,7 @@ use super::super::happening::Signature;
 use super::model::{AnswerShape, Choice, Effort, Part, Request, Role, Source, ToolKind, Turn};
 use super::openai::{LONGEST_USER, float, or_object, url};
 use super::{Dialect, Replay};
-use crate::json::Json;
+use crate::json::{Json, Words};
 
 pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_>) {
     json.object(|json| {
@@ -196,16 +196,11 @@ fn tool_message<'p, 'a>(
     error: bool,
     rest: &mut Vec<Cow<'p, Part<'a>>>,
 ) {
-    let mut text = String::new();
+    let mut texts: Vec<Cow<'_, Words<'a>>> = Vec::new();
     let mut lifted = 0;
     for part in parts {
         match part {
-            Part::Text { text: piece, .. } => {
-                if !text.is_empty() {
-                    text.push('\n');
-                }
-                text.push_str(piece);
-            }
+            Part::Text { text, .. } => texts.push(Cow::Borrowed(text)),
             Part::Image { .. } | Part::Document { .. } => {
                 if lifted == 0 {
                     rest.push(Cow::Owned(Part::text(format!("From the tool call {id}:"))));
@@ -216,42 +211,46 @@ fn tool_message<'p, 'a>(
             _ => {}
         }
     }
-    if text.is_empty() && lifted > 0 {
-        text.push_str("The result is in the next message.");
-    }
-    // Chat has no mark for a result that is an error.
-    let marked = text
-        .get(..5)
-        .is_some_and(|start| start.eq_ignore_ascii_case("error"));
-    if error && !marked && !text.starts_with("<tool_use_error") {
-        text.insert_str(0, "Error: ");
+    if texts.is_empty() && lifted > 0 {
+        texts.push(Cow::Owned("The result is in the next message.".into()));
     }
     json.object(|json| {
         json.text_field("role", "tool");
         json.text_field("tool_call_id", id);
-        json.text_field("content", &text);
+        let content = json.key("content");
+        // Chat has no mark for a result that is an error.
+        let first = texts.first().map_or("", |text| text.written());
+        if error && !says_error(first) {
+            let words = texts.first().map(|text| text.plain()).unwrap_or_default();
+            let marked = Cow::Owned(format!("Error: {words}").into());
+            match texts.first_mut() {
+                Some(first) => *first = marked,
+                None => texts.push(marked),
+            }
+        }
+        content.words(texts.iter().map(|text| &**text), "\\n");
     });
+}
+
+fn says_error(text: &str) -> bool {
+    text.get(..5)
+        .is_some_and(|start| start.eq_ignore_ascii_case("error"))
+        || text.starts_with("<tool_use_error")
 }
 
 fn assistant(json: &mut Json<'_>, parts: &[Part<'_>], dialect: &Dialect) {
     json.object(|json| {
         json.text_field("role", "assistant");
-        let texts: Vec<&str> = parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Text { text, .. } => Some(&**text),
-                _ => None,
-            })
-            .collect();
+        let texts = || parts.iter().filter_map(Part::words);
         let calls = || {
             parts
                 .iter()
                 .filter(|part| matches!(part, Part::Call { .. }))
         };
-        if texts.is_empty() && calls().next().is_some() {
+        if texts().next().is_none() && calls().next().is_some() {
             json.raw_field("content", "null");
         } else {
-            json.text_field("content", &texts.concat());
+            json.key("content").words(texts(), "");
         }
         thoughts(json, parts, dialect.replay);
         if calls().next().is_some() {
@@ -332,14 +331,8 @@ fn message<'a, P: AsRef<Part<'a>>>(
     json.object(|json| {
         json.text_field("role", role);
         if plain {
-            let texts: Vec<&str> = parts
-                .iter()
-                .filter_map(|part| match part.as_ref() {
-                    Part::Text { text, .. } => Some(&**text),
-                    _ => None,
-                })
-                .collect();
-            json.text_field("content", &texts.join("\n\n"));
+            let texts = parts.iter().filter_map(|part| part.as_ref().words());
+            json.key("content").words(texts, "\\n\\n");
         } else {
             json.key("content").array(|json| {
                 for part in parts {
@@ -355,7 +348,7 @@ fn write_part(json: &mut Json<'_>, part: &Part<'_>, dialect: &Dialect) {
     match part {
         Part::Text { text, .. } => json.object(|json| {
             json.text_field("type", "text");
-            json.text_field("text", text);
+            json.key("text").words([text], "");
             if let Some(cache) = cache {
                 json.raw_field("cache_control", cache.get());
             }

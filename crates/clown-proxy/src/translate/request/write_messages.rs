@@ -265,6 +265,7 @@ fn write_turn(json: &mut Json<'_>, turn: &Turn<'_>, marked: bool, last: bool) {
                 match part {
                     // The beginning of an answer must not end in white space.
                     Part::Text { text, cache } if assistant && last && place == end => {
+                        let text = text.plain();
                         let text = text.trim_end();
                         if !text.is_empty() {
                             let part = Part::Text {
@@ -287,7 +288,7 @@ fn write_part(json: &mut Json<'_>, part: &Part<'_>, marked: bool) {
         Part::Text { text, .. } if text.is_empty() => {}
         Part::Text { text, cache: own } => json.object(|json| {
             json.text_field("type", "text");
-            json.text_field("text", text);
+            json.key("text").words([text], "");
             cache(json, *own, marked);
         }),
         Part::Image {

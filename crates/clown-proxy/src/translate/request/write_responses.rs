@@ -12,9 +12,9 @@ const SMALLEST_LIMIT: u64 = 16;
 pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_>) {
     json.object(|json| {
         json.text_field("model", &request.model);
-        let system: Vec<&str> = request.system.iter().filter_map(text_of).collect();
-        if !system.is_empty() {
-            json.text_field("instructions", &system.join("\n\n"));
+        if !request.system.is_empty() {
+            let system = request.system.iter().filter_map(Part::words);
+            json.key("instructions").words(system, "\\n\\n");
         }
         json.key("input").array(|json| {
             for turn in &request.turns {
@@ -53,13 +53,6 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
             json.raw_field("stream", "true");
         }
     });
-}
-
-fn text_of<'p>(part: &'p Part<'_>) -> Option<&'p str> {
-    match part {
-        Part::Text { text, .. } => Some(text),
-        _ => None,
-    }
 }
 
 fn word(effort: Effort) -> &'static str {
@@ -207,9 +200,9 @@ fn write_turn(json: &mut Json<'_>, turn: &Turn<'_>) {
 }
 
 fn output(json: &mut Json<'_>, parts: &[Part<'_>]) {
-    let texts: Vec<&str> = parts.iter().filter_map(text_of).collect();
-    if texts.len() == parts.len() {
-        json.text_field("output", &texts.join("\n"));
+    if parts.iter().all(|part| part.words().is_some()) {
+        json.key("output")
+            .words(parts.iter().filter_map(Part::words), "\\n");
     } else {
         json.key("output").array(|json| {
             for part in parts {
@@ -243,7 +236,7 @@ fn write_part(json: &mut Json<'_>, part: &Part<'_>, kind: &'static str) {
     match part {
         Part::Text { text, .. } => json.object(|json| {
             json.text_field("type", kind);
-            json.text_field("text", text);
+            json.key("text").words([text], "");
         }),
         Part::Image { source, detail, .. } => json.object(|json| {
             json.text_field("type", "input_image");
