@@ -21,6 +21,14 @@ impl Format {
         }
     }
 
+    /// What may be sent between two events of a stream, so that a caller knows it is not forgotten.
+    pub const fn keep_alive(self) -> &'static [u8] {
+        match self {
+            Self::Messages => b"event: ping\ndata: {\"type\":\"ping\"}\n\n",
+            Self::Chat | Self::Responses => b": keep-alive\n\n",
+        }
+    }
+
     /// The path of the endpoint below the provider's address.
     pub const fn path(self) -> &'static str {
         match self {

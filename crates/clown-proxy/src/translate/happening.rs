@@ -75,11 +75,14 @@ pub(crate) enum Signature {
     Messages(String),
     /// A reasoning item: its id and `encrypted_content`.
     Responses { id: String, encrypted: String },
+    /// Google's `thought_signature` of the call that follows, which it wants back with that call.
+    Google(String),
 }
 
 const CARRIED_RESPONSES: &str = "clown.responses:";
 const CARRIED_MESSAGES: &str = "clown.messages:";
 const CARRIED_REDACTED: &str = "clown.redacted:";
+const CARRIED_GOOGLE: &str = "clown.google:";
 
 impl Signature {
     /// As the `signature` of a thinking block for a caller of Messages.
@@ -89,6 +92,7 @@ impl Signature {
             Self::Responses { id, encrypted } => {
                 Cow::Owned(format!("{CARRIED_RESPONSES}{id}:{encrypted}"))
             }
+            Self::Google(signature) => Cow::Owned(format!("{CARRIED_GOOGLE}{signature}")),
         }
     }
 
@@ -104,6 +108,9 @@ impl Signature {
                 encrypted: encrypted.to_owned(),
             });
         }
+        if let Some(carried) = signature.strip_prefix(CARRIED_GOOGLE) {
+            return Some(Self::Google(carried.to_owned()));
+        }
         Some(Self::Messages(signature.to_owned()))
     }
 
@@ -115,6 +122,7 @@ impl Signature {
             }
             Self::Messages(signature) => Cow::Owned(format!("{CARRIED_MESSAGES}{signature}")),
             Self::Responses { encrypted, .. } => Cow::Borrowed(encrypted),
+            Self::Google(signature) => Cow::Owned(format!("{CARRIED_GOOGLE}{signature}")),
         }
     }
 
@@ -126,6 +134,9 @@ impl Signature {
         }
         if let Some(data) = encrypted.strip_prefix(CARRIED_REDACTED) {
             return (Self::Messages(data.to_owned()), true);
+        }
+        if let Some(signature) = encrypted.strip_prefix(CARRIED_GOOGLE) {
+            return (Self::Google(signature.to_owned()), false);
         }
         let own = Self::Responses {
             id: id.to_owned(),

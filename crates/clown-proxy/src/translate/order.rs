@@ -75,6 +75,11 @@ impl<W: Sink> Order<W> {
         self.ended
     }
 
+    /// A failure before anything else was told.
+    pub(crate) fn refused(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| !self.started)
+    }
+
     pub(crate) fn model(&self) -> &str {
         &self.model
     }

@@ -140,6 +140,12 @@ impl Stream {
         self.order.is_over()
     }
 
+    /// The failure of a stream that has told the caller nothing but that. Where no status was sent
+    /// yet, an error answer says it better than an event.
+    pub fn refused(&self) -> Option<&Failure> {
+        self.order.refused()
+    }
+
     /// What is known so far, to be metered when the stream is over or the caller has left.
     pub fn outcome(&self) -> Outcome {
         Outcome::of(&self.order)

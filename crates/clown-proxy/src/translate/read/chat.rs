@@ -99,6 +99,20 @@ struct Call<'a> {
     id: Option<Text<'a>>,
     #[serde(default)]
     function: Option<Function<'a>>,
+    #[serde(default)]
+    extra_content: Option<Extra<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extra<'a> {
+    #[serde(borrow, default)]
+    google: Option<Google<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Google<'a> {
+    #[serde(borrow, default)]
+    thought_signature: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,6 +211,7 @@ impl Reader {
                 index: None,
                 id: None,
                 function: Some(function),
+                extra_content: None,
             };
             self.call(Some(u64::MAX), call, sink);
         }
@@ -214,9 +229,17 @@ impl Reader {
         if id.is_empty() && name.is_empty() && arguments.is_empty() {
             return;
         }
+        let proof = call
+            .extra_content
+            .and_then(|extra| extra.google?.thought_signature)
+            .filter(|signature| !signature.is_empty());
         let slot = match self.find(index, &id, &name) {
             Some(slot) => slot,
             None => {
+                if let Some(signature) = proof {
+                    let signature = Signature::Google(signature.0.into_owned());
+                    sink.take(Happening::Signature(signature));
+                }
                 self.calls.push(Known {
                     index,
                     id: String::new(),

@@ -121,13 +121,9 @@ pub fn request(
     dialect: &Dialect,
 ) -> Result<Translated, RequestError> {
     let mut names = Names::default();
-    let unreadable = |source| RequestError::Unreadable {
-        format: caller,
-        source,
-    };
     let mut request = match caller {
-        Format::Messages => read_messages::read(body, &mut names).map_err(unreadable)?,
-        Format::Chat => read_chat::read(body, &mut names).map_err(unreadable)?,
+        Format::Messages => read_messages::read(body, &mut names)?,
+        Format::Chat => read_chat::read(body, &mut names)?,
         Format::Responses => read_responses::read(body, &mut names)?,
     };
     if let Some(model) = model {

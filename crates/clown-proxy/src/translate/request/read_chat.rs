@@ -5,9 +5,11 @@ use serde_json::value::RawValue;
 
 use super::super::context::Names;
 use super::super::happening::Signature;
+use super::RequestError;
 use super::model::{
     AnswerShape, Choice, Content, Part, Request, Role, Source, Thinking, Tool, ToolKind, Turn,
 };
+use crate::format::Format;
 use crate::json::{Count, Text, Words, present, text_of};
 
 #[derive(Debug, Deserialize)]
@@ -15,6 +17,8 @@ struct Body<'a> {
     #[serde(borrow)]
     model: Text<'a>,
     messages: Vec<Message<'a>>,
+    #[serde(default)]
+    n: Option<Count>,
     #[serde(default)]
     tools: Option<Vec<ToolBlock<'a>>>,
     #[serde(default)]
@@ -181,11 +185,18 @@ struct File<'a> {
     file_id: Option<Text<'a>>,
 }
 
-pub(super) fn read<'a>(
-    body: &'a [u8],
-    names: &mut Names,
-) -> Result<Request<'a>, serde_json::Error> {
-    let body: Body<'a> = serde_json::from_slice(body)?;
+pub(super) fn read<'a>(body: &'a [u8], names: &mut Names) -> Result<Request<'a>, RequestError> {
+    let body: Body<'a> =
+        serde_json::from_slice(body).map_err(|source| RequestError::Unreadable {
+            format: Format::Chat,
+            source,
+        })?;
+    if body.n.is_some_and(|count| count.0 > 1) {
+        return Err(RequestError::Untranslatable {
+            member: "n",
+            reason: "there is one answer to a request; ask again for another",
+        });
+    }
     let limit = body.max_completion_tokens.or(body.max_tokens);
     let mut thinking = Thinking::from_word(body.reasoning_effort.as_deref());
     if let Some(reasoning) = body.reasoning {

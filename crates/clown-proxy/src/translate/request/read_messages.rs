@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::super::context::Names;
 use super::super::happening::Signature;
+use super::RequestError;
 use super::model::{
     AnswerShape, Cache, Choice, Content, Effort, Part, Request, Role, Source, Thinking, Tool,
     ToolKind, Turn,
@@ -154,11 +155,12 @@ struct Metadata<'a> {
     user_id: Option<Text<'a>>,
 }
 
-pub(super) fn read<'a>(
-    body: &'a [u8],
-    names: &mut Names,
-) -> Result<Request<'a>, serde_json::Error> {
-    let body: Body<'a> = serde_json::from_slice(body)?;
+pub(super) fn read<'a>(body: &'a [u8], names: &mut Names) -> Result<Request<'a>, RequestError> {
+    let body: Body<'a> =
+        serde_json::from_slice(body).map_err(|source| RequestError::Unreadable {
+            format: crate::format::Format::Messages,
+            source,
+        })?;
     let mut request = Request {
         model: body.model.0,
         stream: body.stream.unwrap_or(false),

@@ -24,6 +24,10 @@ struct Body<'a> {
     #[serde(default)]
     conversation: Option<&'a RawValue>,
     #[serde(default)]
+    prompt: Option<&'a RawValue>,
+    #[serde(default)]
+    background: Option<bool>,
+    #[serde(default)]
     tools: Option<Vec<ToolBlock<'a>>>,
     #[serde(default)]
     tool_choice: Option<&'a RawValue>,
@@ -145,6 +149,18 @@ pub(super) fn read<'a>(body: &'a [u8], names: &mut Names) -> Result<Request<'a>,
         return Err(RequestError::Untranslatable {
             member: "conversation",
             reason: "only the provider that keeps it knows it; send the whole input",
+        });
+    }
+    if present(body.prompt).is_some() {
+        return Err(RequestError::Untranslatable {
+            member: "prompt",
+            reason: "only the provider that keeps the template knows it; send what it says",
+        });
+    }
+    if body.background == Some(true) {
+        return Err(RequestError::Untranslatable {
+            member: "background",
+            reason: "the answer would have to be kept for later; ask without it",
         });
     }
     let mut request = Request {

@@ -1,4 +1,5 @@
 mod mending;
+mod options;
 mod properties;
 mod targets;
 mod thinking;

@@ -255,15 +255,23 @@ fn assistant(json: &mut Json<'_>, parts: &[Part<'_>], dialect: &Dialect) {
         thoughts(json, parts, dialect.replay);
         if calls().next().is_some() {
             json.key("tool_calls").array(|json| {
-                for part in calls() {
-                    let Part::Call {
-                        id,
-                        name,
-                        arguments,
-                        ..
-                    } = part
-                    else {
-                        continue;
+                let mut proof = None;
+                for part in parts {
+                    let (id, name, arguments) = match part {
+                        Part::Call {
+                            id,
+                            name,
+                            arguments,
+                            ..
+                        } => (id, name, arguments),
+                        Part::Thinking {
+                            signature: Some(Signature::Google(signature)),
+                            ..
+                        } => {
+                            proof = Some(signature);
+                            continue;
+                        }
+                        _ => continue,
                     };
                     json.object(|json| {
                         json.text_field("id", id);
@@ -272,6 +280,12 @@ fn assistant(json: &mut Json<'_>, parts: &[Part<'_>], dialect: &Dialect) {
                             json.text_field("name", name);
                             json.text_field("arguments", or_object(arguments));
                         });
+                        if let Some(proof) = proof.take() {
+                            json.key("extra_content").object(|json| {
+                                json.key("google")
+                                    .object(|json| json.text_field("thought_signature", proof));
+                            });
+                        }
                     });
                 }
             });
@@ -292,6 +306,9 @@ fn thoughts(json: &mut Json<'_>, parts: &[Part<'_>], replay: Replay) {
         })
         .collect();
     if replay == Replay::ReasoningContent {
+        if texts.iter().all(|text| text.is_empty()) {
+            return;
+        }
         json.text_field("reasoning_content", &texts.concat());
         return;
     }

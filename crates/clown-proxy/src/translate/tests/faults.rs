@@ -224,6 +224,19 @@ fn a_broken_connection_is_an_error_unless_the_answer_was_whole() {
 }
 
 #[test]
+fn a_stream_that_only_fails_can_be_told_by_its_status() {
+    let reply = reply(M, C);
+    let error = json!({"error": {"message": "too busy", "code": 429}});
+    let mut stream = reply.stream(0);
+    stream.feed(events(C, std::slice::from_ref(&error)).into());
+    assert_eq!(stream.refused().map(|failure| failure.status(M)), Some(429));
+    let mut stream = reply.stream(0);
+    stream.feed(events(C, &[delta(json!({"content": "x"})), error]).into());
+    assert_eq!(stream.refused(), None);
+    assert!(stream.outcome().failure.is_some());
+}
+
+#[test]
 fn a_body_where_a_stream_was_asked_is_streamed() {
     let body = json!({"id": "chatcmpl-1", "model": "m", "choices": [{"index": 0, "message": {
         "role": "assistant", "content": "Hello",

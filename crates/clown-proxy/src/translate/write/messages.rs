@@ -134,7 +134,7 @@ impl Sink for Writer {
                 });
                 self.close();
             }
-            Happening::Redacted(Signature::Responses { .. }) => {}
+            Happening::Redacted(Signature::Responses { .. } | Signature::Google(_)) => {}
             Happening::ToolStart { id, name, .. } => {
                 let context = Arc::clone(&self.context);
                 let name = context.names.original(&name);

@@ -254,3 +254,32 @@ fn dark_thinking_comes_back_too() {
         ]}),
     );
 }
+
+#[test]
+fn what_google_signed_goes_back_with_its_call() {
+    let call = json!({"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"},
+        "extra_content": {"google": {"thought_signature": "sig"}}});
+    let other =
+        json!({"id": "d", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+    let answer = json!({"id": "x", "model": "gemini", "choices": [{"message": {
+        "role": "assistant", "content": "I look.", "tool_calls": [call, other],
+    }, "finish_reason": "tool_calls"}]});
+    let expected = json!({"role": "assistant", "content": "I look.", "tool_calls": [call, other]});
+    let hi = messages(json!([{"role": "user", "content": "Hi"}])).to_string();
+    let reply = request(M, C, hi.as_bytes(), None, &quiet()).unwrap().reply;
+    let told = reply.whole(answer.to_string().as_bytes(), 0).unwrap();
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    let back = messages(json!([
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": told["content"]},
+    ]));
+    assert_eq!(translated(M, C, &back, &quiet())["messages"][1], expected);
+    let hi = responses(json!("Hi")).to_string();
+    let reply = request(R, C, hi.as_bytes(), None, &quiet()).unwrap().reply;
+    let told = reply.whole(answer.to_string().as_bytes(), 0).unwrap();
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    let mut input = vec![json!({"role": "user", "content": "Hi"})];
+    input.extend(told["output"].as_array().unwrap().iter().cloned());
+    let back = responses(Value::from(input));
+    assert_eq!(translated(R, C, &back, &quiet())["messages"][1], expected);
+}
