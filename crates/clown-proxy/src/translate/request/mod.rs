@@ -3,6 +3,7 @@
 mod marks;
 mod mend;
 mod model;
+mod models;
 mod openai;
 mod read_chat;
 mod read_messages;
@@ -26,9 +27,12 @@ use model::Role;
 pub struct Dialect {
     /// How thinking of earlier turns goes back to an upstream of Chat.
     pub replay: Replay,
-    /// Whether an upstream of Chat or Responses is told how hard to think. Models that do not think
-    /// may refuse to be told.
-    pub effort: bool,
+    /// Whether the upstream is told how hard to think; none: by the model's name. Models that do not
+    /// think may refuse to be told.
+    pub effort: Option<bool>,
+    /// Whether an upstream of Chat gets members that are OpenAI's own (`prompt_cache_key`,
+    /// `verbosity`). Some others refuse what they do not know.
+    pub own_members: bool,
     /// Whether an upstream of Chat gets `max_completion_tokens` instead of `max_tokens`; none: by the
     /// model's name.
     pub completion_tokens: Option<bool>,
@@ -57,7 +61,8 @@ impl Default for Dialect {
     fn default() -> Self {
         Self {
             replay: Replay::ReasoningContent,
-            effort: true,
+            effort: None,
+            own_members: false,
             completion_tokens: None,
             adaptive_thinking: None,
             cache_breakpoints: true,

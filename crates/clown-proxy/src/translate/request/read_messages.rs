@@ -178,6 +178,11 @@ pub(super) fn read<'a>(body: &'a [u8], names: &mut Names) -> Result<Request<'a>,
             .map(|user| user.0),
         ..Request::default()
     };
+    request.cache_key = request
+        .user
+        .as_deref()
+        .and_then(session)
+        .map(std::borrow::Cow::Owned);
     for tool in body.tools.unwrap_or_default() {
         request.tools.extend(read_tool(tool, names));
     }
@@ -223,6 +228,18 @@ pub(super) fn read<'a>(body: &'a [u8], names: &mut Names) -> Result<Request<'a>,
         request.turns.push(Turn { role, parts });
     }
     Ok(request)
+}
+
+/// Claude Code names its session in the name of its user: what is alike in one session is worth a
+/// cache of its own.
+fn session(user: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct User<'a> {
+        #[serde(borrow)]
+        session_id: Text<'a>,
+    }
+    let user: User<'_> = serde_json::from_str(user).ok()?;
+    Some(user.session_id.0.into_owned()).filter(|session| !session.is_empty())
 }
 
 fn read_tool<'a>(tool: ToolBlock<'a>, names: &mut Names) -> Option<Tool<'a>> {

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use super::super::happening::Signature;
 use super::model::{AnswerShape, Choice, Effort, Part, Request, Role, Source, ToolKind, Turn};
 use super::openai::{LONGEST_USER, float, or_object, url};
-use super::{Dialect, Replay};
+use super::{Dialect, Replay, models};
 use crate::json::{Json, Words};
 
 pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_>) {
+    let strict = models::thinks_at_openai(&request.model);
     json.object(|json| {
         json.text_field("model", &request.model);
         json.key("messages").array(|json| {
@@ -21,18 +22,18 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
         });
         write_tools(json, request, dialect);
         if let Some(limit) = request.max_tokens {
-            let completion = dialect
-                .completion_tokens
-                .unwrap_or_else(|| thinks_at_openai(&request.model));
+            let completion = dialect.completion_tokens.unwrap_or(strict);
             if completion {
                 json.number_field("max_completion_tokens", limit);
             } else {
                 json.number_field("max_tokens", limit);
             }
         }
-        float(json, "temperature", request.temperature);
-        float(json, "top_p", request.top_p);
-        if !request.stop.is_empty() {
+        if !strict {
+            float(json, "temperature", request.temperature);
+            float(json, "top_p", request.top_p);
+        }
+        if !request.stop.is_empty() && !strict {
             json.key("stop").array(|json| {
                 // OpenAI takes four.
                 for stop in request.stop.iter().take(4) {
@@ -40,13 +41,14 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
                 }
             });
         }
-        if dialect.effort
-            && let Some(effort) = request.thinking.effort()
-        {
+        let told = dialect
+            .effort
+            .unwrap_or_else(|| models::takes_effort(&request.model));
+        if told && let Some(effort) = request.thinking.effort() {
             json.text_field("reasoning_effort", word(effort));
         }
         write_shape(json, request.shape.as_ref());
-        if let Some(verbosity) = &request.verbosity {
+        if let Some(verbosity) = request.verbosity.as_ref().filter(|_| dialect.own_members) {
             json.text_field("verbosity", verbosity);
         }
         if let Some(user) = request
@@ -56,7 +58,7 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
         {
             json.text_field("user", user);
         }
-        if let Some(key) = &request.cache_key {
+        if let Some(key) = request.cache_key.as_ref().filter(|_| dialect.own_members) {
             json.text_field("prompt_cache_key", key);
         }
         if request.stream {
@@ -64,14 +66,6 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
             json.raw_field("stream_options", "{\"include_usage\":true}");
         }
     });
-}
-
-/// Models of OpenAI that refuse `max_tokens`.
-fn thinks_at_openai(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    ["gpt-5", "o1", "o3", "o4"]
-        .iter()
-        .any(|start| name.starts_with(start))
 }
 
 /// What every upstream that knows the member at all understands.
@@ -107,8 +101,8 @@ fn write_tools(json: &mut Json<'_>, request: &Request<'_>, dialect: &Dialect) {
                     if let Some(schema) = tool.schema() {
                         json.raw_field("parameters", schema);
                     }
-                    if let Some(strict) = tool.strict {
-                        json.raw_field("strict", if strict { "true" } else { "false" });
+                    if tool.strict == Some(true) {
+                        json.raw_field("strict", "true");
                     }
                 });
                 if let Some(cache) = tool.cache.filter(|_| dialect.cache_control) {
@@ -128,11 +122,9 @@ fn write_tools(json: &mut Json<'_>, request: &Request<'_>, dialect: &Dialect) {
                 .object(|json| json.text_field("name", name));
         }),
     }
-    if let Some(parallel) = request.parallel {
-        json.raw_field(
-            "parallel_tool_calls",
-            if parallel { "true" } else { "false" },
-        );
+    // The other is what happens anyway.
+    if request.parallel == Some(false) {
+        json.raw_field("parallel_tool_calls", "false");
     }
 }
 

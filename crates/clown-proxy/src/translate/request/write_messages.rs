@@ -2,12 +2,12 @@
 
 use super::super::happening::Signature;
 use super::super::write::object_of;
-use super::Dialect;
 use super::marks::Marks;
 use super::model::{
     AnswerShape, Cache, Choice, Effort, Part, Request, Role, Source, ToolKind, Turn,
 };
 use super::openai::float;
+use super::{Dialect, models};
 use crate::json::Json;
 
 const BREAKPOINT: &str = "{\"type\":\"ephemeral\"}";
@@ -84,12 +84,15 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
 
 fn mode(request: &Request<'_>, dialect: &Dialect, limit: u64) -> Mode {
     let forced = matches!(request.choice, Some(Choice::Any | Choice::Tool(_)));
-    if request.thinking.wanted != Some(true) || forced || !dialect.effort {
+    let told = dialect
+        .effort
+        .unwrap_or_else(|| models::can_think(&request.model));
+    if request.thinking.wanted != Some(true) || forced || !told {
         return Mode::Off;
     }
     let adaptive = dialect
         .adaptive_thinking
-        .unwrap_or_else(|| thinks_adaptively(&request.model));
+        .unwrap_or_else(|| models::thinks_adaptively(&request.model));
     if adaptive {
         return Mode::Adaptive(request.thinking.effort());
     }
@@ -107,23 +110,6 @@ fn mode(request: &Request<'_>, dialect: &Dialect, limit: u64) -> Mode {
             Some(Effort::ExtraHigh | Effort::Max) => 32_000,
         });
     Mode::Budget(budget.clamp(SMALLEST_BUDGET, limit - 1))
-}
-
-/// Models from 4.6 on decide themselves how much to think.
-fn thinks_adaptively(model: &str) -> bool {
-    let Some(at) = model.find("claude-") else {
-        return false;
-    };
-    let numbers: Vec<u32> = model[at..]
-        .split(['-', '.', '@', ':'])
-        // A date is a number too.
-        .filter_map(|part| part.parse().ok().filter(|number| *number < 1000))
-        .collect();
-    match numbers[..] {
-        [major, minor, ..] => (major, minor) >= (4, 6),
-        [major] => major >= 5,
-        [] => false,
-    }
 }
 
 fn lost_thinking(turns: &[Turn<'_>]) -> bool {

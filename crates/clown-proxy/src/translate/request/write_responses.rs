@@ -1,9 +1,9 @@
 //! Requests for an upstream of Responses.
 
 use super::super::happening::Signature;
-use super::Dialect;
 use super::model::{AnswerShape, Choice, Effort, Part, Request, Role, Source, Turn};
 use super::openai::{LONGEST_USER, float, or_object, url};
+use super::{Dialect, models};
 use crate::json::Json;
 
 /// OpenAI refuses less.
@@ -25,9 +25,14 @@ pub(super) fn write(request: &Request<'_>, dialect: &Dialect, json: &mut Json<'_
         if let Some(limit) = request.max_tokens {
             json.number_field("max_output_tokens", limit.max(SMALLEST_LIMIT));
         }
-        float(json, "temperature", request.temperature);
-        float(json, "top_p", request.top_p);
-        if dialect.effort && request.thinking.wanted == Some(true) {
+        if !models::thinks_at_openai(&request.model) {
+            float(json, "temperature", request.temperature);
+            float(json, "top_p", request.top_p);
+        }
+        let told = dialect
+            .effort
+            .unwrap_or_else(|| models::takes_effort(&request.model));
+        if told && request.thinking.wanted == Some(true) {
             json.key("reasoning").object(|json| {
                 if let Some(effort) = request.thinking.effort() {
                     json.text_field("effort", word(effort));

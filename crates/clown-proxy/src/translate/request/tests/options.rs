@@ -134,3 +134,31 @@ fn a_long_name_of_a_user_is_left_out() {
     check(M, C, body.clone(), json!({"user": null}));
     check(M, R, body, json!({"user": null}));
 }
+
+#[test]
+fn what_is_openais_own_goes_only_where_it_is_known() {
+    let mut body = responses(json!("Hi"));
+    body["prompt_cache_key"] = json!("key");
+    body["text"] = json!({"verbosity": "low"});
+    check(
+        R,
+        C,
+        body.clone(),
+        json!({"prompt_cache_key": null, "verbosity": null}),
+    );
+    let knows = Dialect {
+        own_members: true,
+        ..quiet()
+    };
+    check_with(
+        R,
+        C,
+        body,
+        &knows,
+        json!({"prompt_cache_key": "key", "verbosity": "low"}),
+    );
+    // A session of Claude Code is one to the cache.
+    let mut body = messages(json!([{"role": "user", "content": "Hi"}]));
+    body["metadata"] = json!({"user_id": "{\"device_id\":\"d\",\"session_id\":\"s\"}"});
+    check(M, R, body, json!({"prompt_cache_key": "s"}));
+}

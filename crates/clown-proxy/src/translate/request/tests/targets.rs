@@ -167,10 +167,10 @@ fn responses_to_chat() {
                 {"role": "user", "content": "Thanks"},
             ],
             "tools": [
-                {"type": "function", "function": {"name": "shell", "description": "Runs.", "parameters": {"type": "object"}, "strict": false}},
+                {"type": "function", "function": {"name": "shell", "description": "Runs.", "parameters": {"type": "object"}}},
                 {"type": "function", "function": null},
             ],
-            "tool_choice": "auto", "parallel_tool_calls": true, "verbosity": "low", "prompt_cache_key": "key",
+            "tool_choice": "auto",
             "stream": true, "stream_options": {"include_usage": true},
         })
     );

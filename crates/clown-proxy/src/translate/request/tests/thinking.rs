@@ -56,15 +56,20 @@ fn messages_ask_for_effort() {
             true => json!(null),
             false => json!(["reasoning.encrypted_content"]),
         };
-        check(M, C, body.clone(), json!({"reasoning_effort": chat}));
-        check(
+        let told = Dialect {
+            effort: Some(true),
+            ..quiet()
+        };
+        check_with(M, C, body.clone(), &told, json!({"reasoning_effort": chat}));
+        check_with(
             M,
             R,
             body.clone(),
+            &told,
             json!({"reasoning": responses, "include": include}),
         );
         let silent = Dialect {
-            effort: false,
+            effort: Some(false),
             ..quiet()
         };
         check_with(
@@ -75,6 +80,51 @@ fn messages_ask_for_effort() {
             json!({"reasoning_effort": null}),
         );
         check_with(M, R, body, &silent, json!({"reasoning": null}));
+    }
+}
+
+#[test]
+fn a_model_that_does_not_think_is_not_told_how() {
+    for (model, effort) in [
+        ("gpt-4o", json!(null)),
+        ("mistral-large", json!(null)),
+        ("grok-4", json!(null)),
+        ("gpt-5.1-codex", json!("high")),
+        ("openai/o3", json!("high")),
+        ("google/gemini-2.5-pro", json!("high")),
+        ("deepseek-chat", json!("high")),
+    ] {
+        let mut body = asked(json!({"type": "adaptive"}), json!("high"));
+        body["model"] = json!(model);
+        check(M, C, body.clone(), json!({"reasoning_effort": effort}));
+        let reasoning = match effort {
+            Value::Null => Value::Null,
+            effort => json!({"effort": effort, "summary": "auto"}),
+        };
+        check(M, R, body, json!({"reasoning": reasoning}));
+    }
+    // What thinks at OpenAI takes no temperature and no stop sequence.
+    let mut body = asked(json!(null), json!(null));
+    body["temperature"] = json!(0.5);
+    body["stop_sequences"] = json!(["END"]);
+    for (model, temperature, stop) in [
+        ("gpt-4o", json!(0.5), json!(["END"])),
+        ("gpt-5", json!(null), json!(null)),
+    ] {
+        body["model"] = json!(model);
+        check(
+            M,
+            C,
+            body.clone(),
+            json!({"temperature": temperature, "stop": stop}),
+        );
+        check(M, R, body.clone(), json!({"temperature": temperature}));
+    }
+    for model in ["claude-3-5-haiku-latest", "claude-3-opus-20240229"] {
+        let mut body = responses(json!("Hi"));
+        body["model"] = json!(model);
+        body["reasoning"] = json!({"effort": "high"});
+        check(R, M, body, json!({"thinking": null}));
     }
 }
 
