@@ -51,7 +51,11 @@ fn each_room_knows_only_the_rooms_it_may() {
     );
     check("crates/clown-connect", &[]);
     check("crates/clown-fetch", &["clown-connect", "clown-core"]);
-    check("crates/clown-proxy", &["clown-connect", "clown-events"]);
+    check(
+        "crates/clown-proxy",
+        &["clown-connect", "clown-events", "clown-routes"],
+    );
+    check("crates/clown-routes", &[]);
     check(
         "bins/clownd",
         &["clown-core", "clown-events", "clown-fetch", "clown-server"],
