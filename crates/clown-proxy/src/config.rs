@@ -1,5 +1,6 @@
 //! What an instance works by.
 
+use clown_routes::Rules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,8 +20,20 @@ pub struct Configuration {
     pub provider: String,
     /// The only key that it takes.
     pub local_key: Secret,
-    /// Where requests go.
+    /// Where requests go that no rule takes.
     pub upstream: Upstream,
+    /// The other providers that rules name, by id.
+    #[serde(default)]
+    pub others: BTreeMap<String, Upstream>,
+    /// Who takes which request.
+    #[serde(default)]
+    pub rules: Rules,
+    /// The profile's model for small requests.
+    #[serde(default)]
+    pub small_model: Option<String>,
+    /// Whether the profile has used up its budget.
+    #[serde(default)]
+    pub over_budget: bool,
     /// How that is reached.
     #[serde(default)]
     pub network: Network,
@@ -37,6 +50,9 @@ pub struct Upstream {
     pub bases: BTreeMap<Format, String>,
     /// The real key; None where none is wanted.
     pub key: Option<Secret>,
+    /// More keys, which take turns with it.
+    #[serde(default)]
+    pub more_keys: Vec<Secret>,
     /// How requests carry it.
     pub auth: Auth,
 }
@@ -102,7 +118,24 @@ pub enum Format {
     Gemini,
 }
 
+impl Upstream {
+    /// All of its keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Secret> {
+        self.key.iter().chain(&self.more_keys)
+    }
+}
+
 impl Format {
+    /// The one that requests and answers can be translated to and from, if it is one of those.
+    pub fn translatable(self) -> Option<crate::format::Format> {
+        match self {
+            Self::AnthropicMessages => Some(crate::format::Format::Messages),
+            Self::OpenaiResponses => Some(crate::format::Format::Responses),
+            Self::OpenaiChat => Some(crate::format::Format::Chat),
+            Self::Gemini => None,
+        }
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -174,8 +207,13 @@ mod tests {
             upstream: Upstream {
                 bases: BTreeMap::from([(Format::AnthropicMessages, "http://x".to_owned())]),
                 key: Some(Secret::new("s3cret-real")),
+                more_keys: vec![Secret::new("s3cret-more")],
                 auth: Auth::Own,
             },
+            others: BTreeMap::new(),
+            rules: Rules::default(),
+            small_model: None,
+            over_budget: false,
             network: Network {
                 https_proxy: Some(Secret::new("http://me:s3cret@x")),
                 ..Network::default()

@@ -6,6 +6,7 @@
 //! formats ([`translate`], [`meter`]) does no I/O: bytes come in as values and go out as values.
 #![warn(missing_docs)]
 
+mod breaker;
 pub mod config;
 pub mod control;
 pub mod failure;
@@ -14,6 +15,7 @@ pub mod instance;
 mod json;
 pub mod meter;
 pub mod metering;
+mod pool;
 pub mod serve;
 pub mod spool;
 pub mod sse;

@@ -34,6 +34,9 @@ pub struct Record {
     pub agent: String,
     /// Who was asked.
     pub provider: String,
+    /// The rule that said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// How it was asked.
     pub format: Format,
     /// Where it was asked, without parameters.
@@ -78,6 +81,10 @@ pub enum Fault {
     TooLarge,
     /// The profile's provider does not speak this.
     NotServed,
+    /// The request cannot be read, or not be translated.
+    BadRequest,
+    /// A rule refuses it.
+    Refused,
     /// The upstream cannot be reached.
     UpstreamUnreachable,
     /// The upstream does not answer, or has stopped to.
@@ -206,6 +213,7 @@ mod tests {
             at: Timestamp::now(),
             agent: "claude".to_owned(),
             provider: "anthropic".to_owned(),
+            rule: None,
             format: Format::AnthropicMessages,
             path: "/v1/messages".to_owned(),
             session: None,

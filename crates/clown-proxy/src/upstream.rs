@@ -1,11 +1,11 @@
 //! The provider's side: connections, addresses, and the key.
 
-use crate::config::{Auth, Configuration, Format, Limits, Network, Secret};
+use crate::config::{Auth, Format, Limits, Network, Secret, Upstream};
 use bytes::Bytes;
 use clown_connect::{Connector, ProxySettings, UnknownHost};
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION,
-    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::Full;
@@ -24,6 +24,7 @@ const KEEP_OPEN: Duration = Duration::from_secs(60);
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const PROXY_AUTHENTICATE: HeaderName = HeaderName::from_static("proxy-authenticate");
@@ -95,12 +96,12 @@ impl fmt::Debug for Client {
 /// Where a request for `path` of `format` goes, with its parameters. None where the provider does
 /// not speak that.
 pub(crate) fn address(
-    configuration: &Configuration,
+    upstream: &Upstream,
     format: Format,
     path: &str,
     query: Option<&str>,
 ) -> Option<Result<Uri, http::uri::InvalidUri>> {
-    let base = configuration.upstream.bases.get(&format)?;
+    let base = upstream.bases.get(&format)?;
     // The base addresses of OpenAI's formats have the version in them.
     let below = match format {
         Format::OpenaiChat | Format::OpenaiResponses => path.strip_prefix("/v1").unwrap_or(path),
@@ -113,11 +114,12 @@ pub(crate) fn address(
     })
 }
 
-/// The agent's headers without those of its connection, and with the real key in place of the local
+/// The agent's headers without those of its connection, and with a real key in place of the local
 /// one. `None` for a key that no header can hold.
 pub(crate) fn headers_of_request(
     from: &HeaderMap,
-    configuration: &Configuration,
+    key: Option<&Secret>,
+    auth: Auth,
     format: Format,
 ) -> Option<HeaderMap> {
     let mut headers = passed_on(from);
@@ -125,19 +127,50 @@ pub(crate) fn headers_of_request(
         headers.remove(name);
     }
     headers.remove(CONTENT_LENGTH);
+    add_own(&mut headers, key, auth, format)?;
+    Some(headers)
+}
+
+/// The headers of a request that is translated. Those of the agent are for another format; of them
+/// only its name goes on.
+pub(crate) fn headers_of_translated(
+    from: &HeaderMap,
+    key: Option<&Secret>,
+    auth: Auth,
+    format: Format,
+) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    if let Some(agent) = from.get(USER_AGENT) {
+        headers.insert(USER_AGENT, agent.clone());
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if format == Format::AnthropicMessages {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+    }
+    add_own(&mut headers, key, auth, format)?;
+    Some(headers)
+}
+
+fn add_own(
+    headers: &mut HeaderMap,
+    key: Option<&Secret>,
+    auth: Auth,
+    format: Format,
+) -> Option<()> {
     // What passes is read on its way, which it could not be otherwise.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Some(key) = &configuration.upstream.key {
-        let (name, text) = match (configuration.upstream.auth, format) {
-            (Auth::Own, Format::AnthropicMessages) => (X_API_KEY, key.expose().to_owned()),
-            (Auth::Own, Format::Gemini) => (X_GOOG_API_KEY, key.expose().to_owned()),
-            _ => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-        };
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
-    Some(headers)
+    let Some(key) = key else {
+        return Some(());
+    };
+    let (name, text) = match (auth, format) {
+        (Auth::Own, Format::AnthropicMessages) => (X_API_KEY, key.expose().to_owned()),
+        (Auth::Own, Format::Gemini) => (X_GOOG_API_KEY, key.expose().to_owned()),
+        _ => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+    };
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Some(())
 }
 
 /// Headers without those that are for one hop alone.
@@ -186,33 +219,21 @@ pub(crate) fn is_timeout(error: &legacy::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Upstream;
     use std::collections::BTreeMap;
-
-    fn configuration(auth: Auth, key: Option<&str>) -> Configuration {
-        Configuration {
-            profile: "work".to_owned(),
-            agent: "claude".to_owned(),
-            provider: "p".to_owned(),
-            local_key: Secret::new("local"),
-            upstream: Upstream {
-                bases: BTreeMap::from([
-                    (Format::AnthropicMessages, "http://a/base/".to_owned()),
-                    (Format::OpenaiChat, "http://o/v4".to_owned()),
-                ]),
-                key: key.map(Secret::new),
-                auth,
-            },
-            network: Network::default(),
-            limits: Limits::default(),
-        }
-    }
 
     #[test]
     fn paths_go_below_the_base_of_their_format() {
-        let configuration = configuration(Auth::Own, None);
+        let upstream = Upstream {
+            bases: BTreeMap::from([
+                (Format::AnthropicMessages, "http://a/base/".to_owned()),
+                (Format::OpenaiChat, "http://o/v4".to_owned()),
+            ]),
+            key: None,
+            more_keys: Vec::new(),
+            auth: Auth::Own,
+        };
         let check = |format: Format, path: &str, query: Option<&str>, expected: Option<&str>| {
-            let address = address(&configuration, format, path, query);
+            let address = address(&upstream, format, path, query);
             let address = address.map(|address| address.unwrap().to_string());
             assert_eq!(address.as_deref(), expected, "{path}");
         };
@@ -254,7 +275,10 @@ mod tests {
                     );
                 }
                 from.append("anthropic-beta", HeaderValue::from_static("b"));
-                let headers = headers_of_request(&from, &configuration(auth, key), format).unwrap();
+                let key = key.map(Secret::new);
+                let headers = headers_of_request(&from, key.as_ref(), auth, format).unwrap();
+                let alone = headers_of_translated(&from, key.as_ref(), auth, format).unwrap();
+                assert!(!alone.contains_key("anthropic-beta") && alone.contains_key(USER_AGENT));
                 let mut told: Vec<(&str, &str)> = headers
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))

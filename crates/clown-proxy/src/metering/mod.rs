@@ -6,6 +6,7 @@ mod events;
 mod plain;
 
 use crate::config::Format;
+use crate::translate::Outcome;
 use serde::{Deserialize, Serialize};
 
 /// Reads along. It must not hold anything up: what it cannot read, it passes over.
@@ -28,6 +29,31 @@ pub struct Reading {
     pub tokens: Option<Tokens>,
     /// How the answer ended.
     pub end: End,
+}
+
+impl Reading {
+    /// What a translation has learnt.
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let usage = &outcome.usage;
+        let tokens = Tokens {
+            input: usage.input,
+            output: usage.output,
+            cache_write: usage.cache_write_5m,
+            cache_write_hour: usage.cache_write_1h,
+            cache_read: usage.cache_read,
+        };
+        Self {
+            model: given(&outcome.model),
+            message_id: given(&outcome.message_id),
+            tokens: (tokens != Tokens::default()).then_some(tokens),
+            end: match (&outcome.failure, &outcome.stop) {
+                (Some(_), _) => End::Failed,
+                (None, Some(_)) => End::Complete,
+                (None, None) => End::Missing,
+            },
+        }
+    }
 }
 
 /// How an answer ended, as far as its bytes tell.

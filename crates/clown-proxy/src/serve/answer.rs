@@ -1,7 +1,6 @@
 //! Answers of our own, in the shape that the agent expects of its provider.
 
 use super::Body;
-use super::relayed::Relayed;
 use crate::config::Format;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -15,15 +14,16 @@ pub(super) fn error(format: Format, status: StatusCode, message: &str) -> Respon
 }
 
 pub(super) fn document(status: StatusCode, document: &Value) -> Response<Body> {
-    let mut response = whole(document.to_string());
+    json(status, document.to_string().into())
+}
+
+/// An answer of JSON.
+pub(super) fn json(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
-}
-
-fn whole(text: String) -> Response<Body> {
-    Response::new(Either::<Full<Bytes>, Relayed>::Left(Full::new(text.into())))
 }
 
 /// The last of a stream that cannot go on. It begins with a blank line, for it may come in the

@@ -4,6 +4,7 @@ use crate::config::{Configuration, Format};
 use crate::metering::Reading;
 use crate::spool::{Fault, Record, Spool};
 use clown_events::Timestamp;
+use http::HeaderValue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -28,6 +29,7 @@ impl Entry {
             at,
             agent: configuration.agent.clone(),
             provider: configuration.provider.clone(),
+            rule: None,
             format,
             path: path.to_owned(),
             session: None,
@@ -52,6 +54,12 @@ impl Entry {
         if let Some(record) = &mut self.record {
             write(record);
         }
+    }
+
+    /// The rule that was followed, for the agent.
+    pub(super) fn label(&self) -> Option<HeaderValue> {
+        let rule = self.record.as_ref()?.rule.as_ref()?;
+        HeaderValue::try_from(format!("rule={rule}")).ok()
     }
 
     /// The first byte of the answer's body is here.

@@ -1,16 +1,25 @@
 //! The side that agents see: HTTP on a loopback port.
 
 mod answer;
+mod attempts;
 mod credential;
 mod entry;
+mod failure;
+mod outgoing;
 mod relay;
 mod relayed;
 mod route;
+mod targets;
+mod translated;
+mod trouble;
 
+use crate::breaker::Breakers;
 use crate::config::Configuration;
+use crate::pool::Pool;
 use crate::spool::Spool;
 use crate::upstream::Client;
 use bytes::Bytes;
+use clown_routes::Checked;
 use http_body_util::{Either, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,8 +34,12 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use translated::Translated;
+use trouble::Trouble;
 
-type Body = Either<Full<Bytes>, Relayed>;
+pub use trouble::{Health, TargetHealth};
+
+type Body = Either<Full<Bytes>, Either<Relayed, Box<Translated>>>;
 
 /// How much of a request's head is taken.
 const MAX_HEAD: usize = 64 << 10;
@@ -40,12 +53,32 @@ pub struct Service {
 struct Shared {
     spool: Arc<Spool>,
     active: RwLock<Arc<Active>>,
+    breakers: Breakers,
+    pool: Pool,
+    trouble: Trouble,
 }
 
 /// A configuration with the connections that it asks for. A request keeps the one that it began with.
 struct Active {
     configuration: Configuration,
+    rules: Checked,
     client: Client,
+    /// Where the person is; None is UTC.
+    zone: Option<tz::TimeZone>,
+}
+
+impl Active {
+    fn new(configuration: Configuration, client: Client) -> Result<Self, String> {
+        let has_provider =
+            |id: &str| id == configuration.provider || configuration.others.contains_key(id);
+        let rules = configuration.rules.check(has_provider);
+        Ok(Self {
+            rules: rules.map_err(|error| error.to_string())?,
+            client,
+            zone: tz::TimeZone::local().ok(),
+            configuration,
+        })
+    }
 }
 
 impl Shared {
@@ -58,14 +91,14 @@ impl Service {
     /// Works by `configuration`, and meters into `spool`. `Err` says what cannot be used.
     pub fn new(configuration: Configuration, spool: Spool) -> Result<Self, String> {
         let client = Client::new(&configuration.network, &configuration.limits)?;
-        let active = Active {
-            configuration,
-            client,
-        };
+        let active = Active::new(configuration, client)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 spool: Arc::new(spool),
                 active: RwLock::new(Arc::new(active)),
+                breakers: Breakers::default(),
+                pool: Pool::default(),
+                trouble: Trouble::default(),
             }),
         })
     }
@@ -79,10 +112,7 @@ impl Service {
             true => now.client.clone(),
             false => Client::new(&configuration.network, &configuration.limits)?,
         };
-        let active = Active {
-            configuration,
-            client,
-        };
+        let active = Active::new(configuration, client)?;
         let mut place = self
             .shared
             .active
@@ -90,6 +120,11 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner);
         *place = Arc::new(active);
         Ok(())
+    }
+
+    /// How the targets stand that have failed, and why none can answer, if that is so.
+    pub fn health(&self) -> Health {
+        self.shared.health()
     }
 
     /// What it works by.

@@ -1,19 +1,24 @@
 //! One request: who asks, for what, where it goes, and what comes back.
 
 use super::answer;
+use super::attempts::{Answered, Asking, Done};
 use super::credential;
 use super::entry::Entry;
+use super::failure::Failure;
 use super::relayed::Relayed;
-use super::route::{NoRoute, Route};
+use super::route::{COUNT_TOKENS, NoRoute, Route};
+use super::targets::{Choice, NoChoice};
+use super::translated::Translated;
 use super::{Active, Body, Shared};
 use crate::config::{Configuration, Format};
-use crate::metering::meter;
+use crate::metering::{Reading, meter};
 use crate::spool::Fault;
 use crate::upstream;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use clown_routes::Facts;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Either, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 use serde_json::json;
@@ -39,85 +44,136 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let format = route.format.unwrap_or_else(|| own_format(configuration));
     let mut entry = Entry::begin(&shared.spool, configuration, format, &route.path);
     entry.note(|record| record.session = session(request.headers()));
-    match pass_on(&active, &mut entry, (format, &route), request).await {
-        Ok((response, is_stream)) => relayed(response, is_stream, format, entry, &active),
+    match pass_on(&shared, &active, &mut entry, (format, &route), request).await {
+        Ok(done) => given(done, format, entry, &active),
         Err(failure) => {
-            entry.note(|record| record.status = Some(failure.status.as_u16()));
+            let mut response = failure.answer(format);
+            if let Some(label) = entry.label() {
+                response.headers_mut().insert(X_CLOWN_ROUTE, label);
+            }
+            entry.note(|record| record.status = Some(response.status().as_u16()));
             entry.finish(Some(failure.fault));
-            answer::error(format, failure.status, &failure.message)
+            response
         }
     }
 }
 
-/// Why nothing can be passed back.
-struct Failure {
-    status: StatusCode,
-    fault: Fault,
-    message: String,
-}
+/// Who has answered.
+const X_CLOWN_ROUTE: HeaderName = HeaderName::from_static("x-clown-route");
 
 async fn pass_on(
+    shared: &Shared,
     active: &Active,
     entry: &mut Entry,
     (format, route): (Format, &Route),
     request: Request<Incoming>,
-) -> Result<(Response<Incoming>, bool), Failure> {
-    let configuration = &active.configuration;
-    let fail = |status, fault, message: String| Failure {
-        status,
-        fault,
-        message,
-    };
-    let address = address(configuration, format, route, &request)?;
+) -> Result<Done, Failure> {
     let (parts, body) = request.into_parts();
-    let body = read(body, configuration.limits.body_bytes).await?;
-    if route.asks_model {
-        let asked = asked(&body, &route.path);
-        entry.note(|record| record.model = asked);
+    let body = read(body, active.configuration.limits.body_bytes).await?;
+    let asked = match route.asks_model {
+        true => asked(&body, &route.path),
+        false => None,
+    };
+    entry.note(|record| record.model.clone_from(&asked));
+    if let Some(counted) = counted(active, format, route, &body) {
+        return counted;
     }
-    let headers = upstream::headers_of_request(&parts.headers, configuration, format);
-    let headers = headers.ok_or_else(|| {
-        let message = "the key of this profile's provider cannot stand in a header".to_owned();
-        fail(StatusCode::BAD_GATEWAY, Fault::UpstreamUnreachable, message)
-    })?;
-    let mut asking = Request::new(Full::new(body));
-    *asking.method_mut() = parts.method;
-    let host = address.authority().map(ToString::to_string);
-    let host = host.unwrap_or_default();
-    *asking.uri_mut() = address;
-    *asking.headers_mut() = headers;
-    let limit = configuration.limits.head;
-    // Boxed, as it is much larger than all the rest.
-    let answered = Box::pin(active.client.ask(asking));
-    let response = match tokio::time::timeout(limit, answered).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => {
-            let reason = upstream::reason(&error);
-            if upstream::is_timeout(&error) {
-                let message = format!("{host} cannot be reached in time: {reason}");
-                let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(fail(status, Fault::UpstreamTimeout, message));
-            }
-            let message = if error.is_connect() {
-                format!("{host} cannot be reached: {reason}")
-            } else {
-                format!("{host} gave no answer: {reason}")
-            };
-            let status = StatusCode::BAD_GATEWAY;
-            return Err(fail(status, Fault::UpstreamUnreachable, message));
+    let choice = Choice::of(active, format, route, &parts.headers, &body);
+    let choice = choice.map_err(|no_choice| match no_choice {
+        NoChoice::Unreadable(message) => {
+            Failure::new(StatusCode::BAD_REQUEST, Fault::BadRequest, message)
         }
-        Err(_) => {
-            let message = format!("{host} did not answer within {} s", limit.as_secs());
-            let status = StatusCode::GATEWAY_TIMEOUT;
-            return Err(fail(status, Fault::UpstreamTimeout, message));
+        NoChoice::Refused(rule) => {
+            let message = format!(
+                "the rule {rule} of the profile {} refuses this request",
+                active.configuration.profile
+            );
+            Failure::new(StatusCode::FORBIDDEN, Fault::Refused, message)
+        }
+        NoChoice::Unknown(provider) => {
+            let message = format!("a rule names the provider {provider}, which is not there");
+            Failure::new(StatusCode::BAD_GATEWAY, Fault::NotServed, message)
+        }
+    })?;
+    let session = session(&parts.headers);
+    let asking = Asking {
+        shared,
+        active,
+        route,
+        format,
+        parts: &parts,
+        body,
+        asked: asked.as_deref(),
+        session: session.as_deref(),
+    };
+    asking.answer(&choice, entry).await
+}
+
+/// The length of a prompt, where nobody else can count it: Claude Code wants to know.
+fn counted(
+    active: &Active,
+    format: Format,
+    route: &Route,
+    body: &[u8],
+) -> Option<Result<Done, Failure>> {
+    let upstream = &active.configuration.upstream;
+    if route.path != COUNT_TOKENS || upstream.bases.contains_key(&format) {
+        return None;
+    }
+    Some(match Facts::of(body, [], None) {
+        Ok(facts) => Ok(Done {
+            answered: Answered::Own(json!({"input_tokens": facts.tokens})),
+            label: "target=estimate".to_owned(),
+        }),
+        Err(error) => {
+            let status = StatusCode::BAD_REQUEST;
+            Err(Failure::new(status, Fault::BadRequest, error.to_string()))
+        }
+    })
+}
+
+fn given(done: Done, format: Format, mut entry: Entry, active: &Active) -> Response<Body> {
+    let silence = active.configuration.limits.silence;
+    let mut response = match done.answered {
+        Answered::Untouched(response) => {
+            let is_stream = is_event_stream(response.headers());
+            entry.note(|record| {
+                record.status = Some(response.status().as_u16());
+                record.streamed = is_stream;
+            });
+            relayed(response, is_stream, format, entry, active)
+        }
+        Answered::Own(document) => {
+            entry.note(|record| record.status = Some(200));
+            entry.finish(None);
+            answer::document(StatusCode::OK, &document)
+        }
+        Answered::Whole(body, outcome) => {
+            entry.note(|record| record.status = Some(200));
+            entry.first_byte();
+            entry.read(Reading::of(&outcome));
+            entry.finish(None);
+            answer::json(StatusCode::OK, body)
+        }
+        Answered::Stream(upstream, stream, first) => {
+            entry.note(|record| {
+                record.status = Some(200);
+                record.streamed = true;
+            });
+            let keep_alive = format.translatable().map_or(&b""[..], |it| it.keep_alive());
+            let body = Translated::new(upstream, stream, first, entry, keep_alive, silence);
+            let mut response = Response::new(Either::Right(Either::Right(Box::new(body))));
+            let events = HeaderValue::from_static("text/event-stream; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, events);
+            let fresh = HeaderValue::from_static("no-cache");
+            response.headers_mut().insert(CACHE_CONTROL, fresh);
+            response
         }
     };
-    let is_stream = is_event_stream(response.headers());
-    entry.note(|record| {
-        record.status = Some(response.status().as_u16());
-        record.streamed = is_stream;
-    });
-    Ok((response, is_stream))
+    if let Ok(label) = HeaderValue::try_from(done.label) {
+        response.headers_mut().insert(X_CLOWN_ROUTE, label);
+    }
+    response
 }
 
 fn relayed(
@@ -136,44 +192,16 @@ fn relayed(
     let what = (format, is_stream, parts.status.is_success());
     let silence = active.configuration.limits.silence;
     let body = Relayed::new(body, meter(format, is_stream), entry, what, silence);
-    let mut response = Response::new(Either::Right(body));
+    let mut response = Response::new(Either::Right(Either::Left(body)));
     *response.status_mut() = parts.status;
     *response.headers_mut() = headers;
     response
 }
 
-fn address(
-    configuration: &Configuration,
-    format: Format,
-    route: &Route,
-    request: &Request<Incoming>,
-) -> Result<Uri, Failure> {
-    let query = request.uri().query();
-    match upstream::address(configuration, format, &route.path, query) {
-        Some(Ok(address)) => Ok(address),
-        Some(Err(error)) => Err(Failure {
-            status: StatusCode::BAD_GATEWAY,
-            fault: Fault::UpstreamUnreachable,
-            message: format!("the address of {} is none: {error}", configuration.provider),
-        }),
-        None => Err(Failure {
-            status: StatusCode::NOT_FOUND,
-            fault: Fault::NotServed,
-            message: format!(
-                "the provider {} of profile {} does not speak {}",
-                configuration.provider,
-                configuration.profile,
-                format.as_str()
-            ),
-        }),
-    }
-}
-
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, Failure> {
-    let too_large = || Failure {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        fault: Fault::TooLarge,
-        message: format!("the request is longer than {} MiB", limit >> 20),
+    let too_large = || {
+        let message = format!("the request is longer than {} MiB", limit >> 20);
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::TooLarge, message)
     };
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
@@ -181,11 +209,11 @@ async fn read(body: Incoming, limit: usize) -> Result<Bytes, Failure> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Failure {
-            status: StatusCode::BAD_REQUEST,
-            fault: Fault::ClientLeft,
-            message: "the request ended before its announced end".to_owned(),
-        }),
+        Err(_) => {
+            let message = "the request ended before its announced end".to_owned();
+            let status = StatusCode::BAD_REQUEST;
+            Err(Failure::new(status, Fault::ClientLeft, message))
+        }
     }
 }
 

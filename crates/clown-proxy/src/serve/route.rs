@@ -3,6 +3,9 @@
 use crate::config::Format;
 use http::Method;
 
+/// Where Messages are counted and not answered.
+pub(super) const COUNT_TOKENS: &str = "/v1/messages/count_tokens";
+
 /// A request that can be passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Route {
@@ -29,7 +32,7 @@ impl Route {
         let (post, get) = (Method::POST, Method::GET);
         let (format, asks_model, methods) = match path {
             "/v1/messages" => (Some(Format::AnthropicMessages), true, vec![post]),
-            "/v1/messages/count_tokens" => (Some(Format::AnthropicMessages), false, vec![post]),
+            COUNT_TOKENS => (Some(Format::AnthropicMessages), false, vec![post]),
             "/v1/chat/completions" => (Some(Format::OpenaiChat), true, vec![post]),
             "/v1/responses" => (Some(Format::OpenaiResponses), true, vec![post]),
             "/v1/models" => (None, false, vec![get]),

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod routing;
 mod upstream;
 
 use clown_proxy::config::{Auth, Configuration, Format, Limits, Network, Secret};
 use clown_proxy::serve::{Service, listen};
 use clown_proxy::spool::Spool;
+use clown_routes::Rules;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -41,8 +43,13 @@ fn configuration(base: &str, limits: Limits) -> Configuration {
                 (Format::OpenaiResponses, format!("{base}/v1")),
             ]),
             key: Some(Secret::new("real-key")),
+            more_keys: Vec::new(),
             auth: Auth::Own,
         },
+        others: BTreeMap::new(),
+        rules: Rules::default(),
+        small_model: None,
+        over_budget: false,
         network: Network::default(),
         limits,
     }
@@ -54,10 +61,14 @@ impl Proxy {
     }
 
     fn with(base: &str, limits: Limits) -> Self {
+        Self::of(configuration(base, limits))
+    }
+
+    fn of(configuration: Configuration) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path()).unwrap();
-        let service = Service::new(configuration(base, limits), spool).unwrap();
+        let service = Service::new(configuration, spool).unwrap();
         let listener = runtime.block_on(listen(0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = watch::channel(false);
