@@ -19,6 +19,14 @@ use crate::usage::{ChatUsage, MessagesUsage, ResponsesUsage};
 /// What of a body is kept to be read at its end.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
+/// What is said of an answer that ends in its middle.
+const CUT: &str = "The upstream ended the answer before it was whole.";
+
+/// Whether this is what a meter says of an answer that ends in its middle.
+pub(crate) fn is_cut(failure: &Failure) -> bool {
+    failure.message == CUT
+}
+
 /// Watches one answer.
 #[derive(Debug)]
 pub struct Meter {
@@ -159,10 +167,7 @@ impl Meter {
         }
         let outcome = &mut self.outcome;
         if outcome.stop.is_none() && outcome.failure.is_none() && !self.said_end {
-            outcome.failure = Some(Failure::new(
-                FailureKind::Api,
-                "The upstream ended the answer before it was whole.",
-            ));
+            outcome.failure = Some(Failure::new(FailureKind::Api, CUT));
         }
         self.outcome
     }

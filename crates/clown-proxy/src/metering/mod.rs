@@ -2,17 +2,17 @@
 //!
 //! [`Meter`] is the seam: it is fed what the agent gets, and asked at the end, however that came.
 
-mod events;
-mod plain;
+mod gemini;
 
 use crate::config::Format;
 use crate::translate::Outcome;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Reads along. It must not hold anything up: what it cannot read, it passes over.
 pub trait Meter: Send {
     /// The next bytes of the answer, cut anywhere.
-    fn feed(&mut self, bytes: &[u8]);
+    fn feed(&mut self, bytes: &Bytes);
 
     /// What was learnt. Called once, when no more bytes come.
     fn finish(&mut self) -> Reading;
@@ -86,10 +86,32 @@ pub struct Tokens {
 
 /// A meter for answers of `format`: a stream of events, or one document.
 pub fn meter(format: Format, is_stream: bool) -> Box<dyn Meter> {
-    if is_stream {
-        Box::new(events::EventMeter::new(format))
-    } else {
-        Box::new(plain::DocumentMeter::new(format))
+    match format.translatable() {
+        Some(format) => Box::new(Watch(Some(crate::meter::Meter::new(format)))),
+        None => Box::new(gemini::GeminiMeter::new(is_stream)),
+    }
+}
+
+/// None once it is finished.
+struct Watch(Option<crate::meter::Meter>);
+
+impl Meter for Watch {
+    fn feed(&mut self, bytes: &Bytes) {
+        if let Some(meter) = &mut self.0 {
+            meter.feed(bytes);
+        }
+    }
+
+    fn finish(&mut self) -> Reading {
+        let Some(meter) = self.0.take() else {
+            return Reading::default();
+        };
+        let outcome = meter.finish();
+        let mut reading = Reading::of(&outcome);
+        if outcome.failure.as_ref().is_some_and(crate::meter::is_cut) {
+            reading.end = End::Missing;
+        }
+        reading
     }
 }
 

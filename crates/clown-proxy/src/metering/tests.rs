@@ -13,11 +13,11 @@ fn tokens(input: u64, output: u64, cache_write: u64, cache_read: u64) -> Tokens 
 /// Fed whole, and cut at every byte.
 fn check(format: Format, is_stream: bool, text: &str, expected: &Reading) {
     let mut whole = meter(format, is_stream);
-    whole.feed(text.as_bytes());
+    whole.feed(&Bytes::copy_from_slice(text.as_bytes()));
     assert_eq!(whole.finish(), *expected, "{text}");
     let mut cut = meter(format, is_stream);
     for byte in text.as_bytes() {
-        cut.feed(std::slice::from_ref(byte));
+        cut.feed(&Bytes::copy_from_slice(&[*byte]));
     }
     assert_eq!(cut.finish(), *expected, "cut: {text}");
 }
