@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::model::{Part, Request, Role, Str, Turn};
+use super::model::{Choice, Part, Request, Role, Str, Turn};
 
 /// A call that waits for its result.
 #[derive(Debug)]
@@ -19,6 +19,11 @@ pub(super) fn mend(request: &mut Request<'_>) {
     if request.tools.is_empty() {
         request.choice = None;
         request.parallel = None;
+    }
+    if let Some(Choice::Tool(name)) = &request.choice
+        && !request.tools.iter().any(|tool| tool.name == *name)
+    {
+        request.choice = None;
     }
     let mut turns: Vec<Turn<'_>> = Vec::with_capacity(request.turns.len());
     // For each turn, the results of its calls.

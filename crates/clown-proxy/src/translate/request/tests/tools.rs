@@ -66,15 +66,43 @@ fn a_choice_without_tools_is_dropped() {
             );
         }
     }
-    // The search of a provider is no tool of Chat.
-    body["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    // Nor may a tool be chosen that is not offered.
+    let mut body = with_tool(json!({"type": "tool", "name": "other"}));
+    body["tool_choice"] = json!({"type": "tool", "name": "other"});
+    for upstream in [C, R, M] {
+        check(M, upstream, body.clone(), json!({"tool_choice": null}));
+    }
+}
+
+#[test]
+fn a_search_of_the_web_is_the_providers_own() {
+    let with = |model: &str| {
+        let mut body = with_tool(json!({"type": "tool", "name": "web_search"}));
+        body["model"] = json!(model);
+        body["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+        body
+    };
+    let none = json!({"tools": null, "tool_choice": null});
+    check(M, C, with("gpt-5"), none.clone());
+    check(M, R, with("qwen3"), none.clone());
     check(
         M,
-        C,
-        body.clone(),
-        json!({"tools": null, "tool_choice": null, "parallel_tool_calls": null}),
+        R,
+        with("gpt-5"),
+        json!({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}),
     );
-    check(M, R, body, json!({"tools": [{"type": "web_search"}]}));
+    let mut body = responses(json!("Hi"));
+    body["tools"] = json!([{"type": "web_search"}]);
+    check(R, M, body.clone(), none);
+    body["model"] = json!("claude-sonnet-4-5");
+    let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    check(R, M, body.clone(), json!({"tools": search}));
+    let told = Dialect {
+        web_search: Some(true),
+        ..quiet()
+    };
+    body["model"] = json!("m");
+    check_with(R, M, body, &told, json!({"tools": search}));
 }
 
 #[test]
