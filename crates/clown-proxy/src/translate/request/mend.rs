@@ -16,6 +16,11 @@ struct Waiting<'a> {
 }
 
 pub(super) fn mend(request: &mut Request<'_>) {
+    // A tool that is offered twice is refused.
+    let mut offered: HashSet<String> = HashSet::with_capacity(request.tools.len());
+    request
+        .tools
+        .retain(|tool| offered.insert(tool.name.clone()));
     if request.tools.is_empty() {
         request.choice = None;
         request.parallel = None;

@@ -114,6 +114,9 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
         {"name": format!("{long}_all"), "input_schema": {"type": "object"}},
         {"name": "dotted.name", "input_schema": {"type": "object"}},
         {"name": "dotted_name", "input_schema": {"type": "object"}},
+        {"name": "slashed_name", "input_schema": {"type": "object"}},
+        {"name": "slashed/name", "input_schema": {"type": "object"}},
+        {"name": "slashed/name", "input_schema": {"type": "object"}},
     ]);
     body["messages"] = json!([
         {"role": "user", "content": "Hi"},
@@ -132,7 +135,7 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
     assert!(names.iter().all(|name| name.len() <= 64), "{names:?}");
     assert_eq!(
         names.iter().collect::<std::collections::HashSet<_>>().len(),
-        4,
+        6,
         "{names:?}"
     );
     assert_eq!(told["tool_choice"]["function"]["name"], names[0]);
@@ -145,6 +148,8 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
         &format!("{long}_all"),
         "dotted.name",
         "dotted_name",
+        "slashed_name",
+        "slashed/name",
     ]
     .map(str::to_owned);
     for (name, own) in names.iter().zip(own) {
