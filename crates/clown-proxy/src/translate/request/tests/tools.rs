@@ -133,6 +133,7 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
         .map(|tool| tool["function"]["name"].as_str().unwrap())
         .collect();
     assert!(names.iter().all(|name| name.len() <= 64), "{names:?}");
+    assert_eq!(names.len(), 6, "one is offered twice");
     assert_eq!(
         names.iter().collect::<std::collections::HashSet<_>>().len(),
         6,
