@@ -166,6 +166,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// A value beside the matter: of another shape than was thought, it is as if it were not there, and
+/// what stands around it is read all the same.
+#[derive(Debug)]
+pub(crate) struct Aside<T>(pub(crate) Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Aside<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
 /// A text that is only handed on: as it stands in the body, escapes and all, or plain. A long
 /// conversation is not unescaped and escaped again on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub(crate) struct Original {
     pub(crate) custom: bool,
 }
 
-/// Names of tools on the wire. Most are the caller's own; kept are those that are not.
+/// Names of tools on the wire, most of which are the caller's own.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     by_wire: HashMap<String, Original>,
@@ -76,9 +76,7 @@ impl Names {
             number = number.wrapping_add(1);
             wire = format!("{wire}_{number:08x}");
         }
-        if wire != original.name || original.custom || original.namespace.is_some() {
-            self.by_wire.insert(wire.clone(), original);
-        }
+        self.by_wire.insert(wire.clone(), original);
         wire
     }
 }

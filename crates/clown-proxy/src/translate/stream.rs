@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use serde::de::IgnoredAny;
 
 use super::context::Context;
 use super::happening::{Happening, Sink, Stop};
@@ -77,6 +78,9 @@ impl Stream {
 
     /// Takes a chunk of the upstream's; gives what the caller is to get now, which may be nothing.
     pub fn feed(&mut self, chunk: Bytes) -> Bytes {
+        if self.order.is_over() {
+            return Bytes::new();
+        }
         match &mut self.shape {
             Shape::Events => self.events(chunk),
             Shape::Body(body) if body.len() + chunk.len() > EVENT_LIMIT => {
@@ -114,6 +118,8 @@ impl Stream {
             Shape::Events | Shape::Unknown(_) => {
                 while !self.order.is_over() {
                     match self.splitter.finish() {
+                        // What was cut off after the reason to stop takes nothing from the answer.
+                        Ok(Some(event)) if self.order.stop().is_some() && cut_off(&event.data) => {}
                         Ok(Some(event)) => self.reader.event(&event.data, &mut self.order),
                         Ok(None) => break,
                         Err(error) => self.order.fail(too_large(&error)),
@@ -165,6 +171,10 @@ impl Stream {
     fn written(&mut self) -> Bytes {
         Bytes::from(std::mem::take(self.order.writer.out()))
     }
+}
+
+fn cut_off(data: &[u8]) -> bool {
+    !data.starts_with(b"[DONE]") && serde_json::from_slice::<IgnoredAny>(data).is_err()
 }
 
 pub(super) fn too_large(error: &EventTooLarge) -> Failure {

@@ -9,7 +9,7 @@ use super::super::happening::{Happening, Signature, Sink};
 use super::super::mint;
 use super::{chat_stop, failed};
 use crate::failure::{Failure, FailureKind};
-use crate::json::{Count, Text, present, text_of};
+use crate::json::{Aside, Count, Text, present, text_of};
 use crate::usage::ChatUsage;
 
 #[derive(Debug, Deserialize)]
@@ -21,9 +21,9 @@ struct Chunk<'a> {
     #[serde(default)]
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
-    usage: Option<ChatUsage>,
+    usage: Option<Aside<ChatUsage>>,
     #[serde(default)]
-    x_groq: Option<Groq>,
+    x_groq: Option<Aside<Groq>>,
     #[serde(default)]
     error: Option<&'a RawValue>,
 }
@@ -46,7 +46,7 @@ struct Choice<'a> {
     finish_reason: Option<Text<'a>>,
     // Moonshot counts here.
     #[serde(default)]
-    usage: Option<ChatUsage>,
+    usage: Option<Aside<ChatUsage>>,
     #[serde(default)]
     error: Option<&'a RawValue>,
 }
@@ -62,7 +62,7 @@ struct Delta<'a> {
     #[serde(default)]
     reasoning: Option<&'a RawValue>,
     #[serde(default)]
-    reasoning_details: Option<Vec<Detail<'a>>>,
+    reasoning_details: Option<Aside<Vec<Detail<'a>>>>,
     #[serde(default)]
     tool_calls: Option<Vec<Call<'a>>>,
     #[serde(default)]
@@ -100,7 +100,7 @@ struct Call<'a> {
     #[serde(default)]
     function: Option<Function<'a>>,
     #[serde(default)]
-    extra_content: Option<Extra<'a>>,
+    extra_content: Option<Aside<Extra<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,9 +158,8 @@ impl Reader {
                 model: chunk.model.unwrap_or_default().0,
             });
         }
-        let mut usage = chunk
-            .usage
-            .or_else(|| chunk.x_groq.and_then(|groq| groq.usage));
+        let groq = chunk.x_groq.and_then(|groq| groq.0?.usage);
+        let mut usage = chunk.usage.and_then(|usage| usage.0).or(groq);
         for choice in chunk.choices.unwrap_or_default() {
             if choice.index.unwrap_or_default().0 != 0 {
                 continue;
@@ -169,7 +168,7 @@ impl Reader {
                 sink.take(failed(error));
                 return Ok(());
             }
-            usage = usage.or(choice.usage);
+            usage = usage.or_else(|| choice.usage?.0);
             if let Some(delta) = choice.delta {
                 self.delta(delta, false, sink);
             } else if let Some(message) = choice.message {
@@ -191,7 +190,8 @@ impl Reader {
             Some(text) if !text.is_empty() => sink.take(Happening::Thinking(text.0)),
             _ => sink.take(Happening::Thinking(text_of(reasoning))),
         }
-        for detail in delta.reasoning_details.unwrap_or_default() {
+        let details = delta.reasoning_details.and_then(|details| details.0);
+        for detail in details.unwrap_or_default() {
             proof(detail, sink);
         }
         content(delta.content, sink);
@@ -231,7 +231,7 @@ impl Reader {
         }
         let proof = call
             .extra_content
-            .and_then(|extra| extra.google?.thought_signature)
+            .and_then(|extra| extra.0?.google?.thought_signature)
             .filter(|signature| !signature.is_empty());
         let slot = match self.find(index, &id, &name) {
             Some(slot) => slot,

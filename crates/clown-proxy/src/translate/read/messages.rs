@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::super::happening::{Happening, Signature, Sink};
 use super::super::mint;
 use super::{failed, messages_stop};
-use crate::json::{Count, Text, present};
+use crate::json::{Aside, Count, Text, present};
 use crate::usage::{MessagesUsage, Usage};
 
 #[derive(Debug, Deserialize)]
@@ -22,7 +22,7 @@ struct Event<'a> {
     #[serde(default)]
     delta: Option<Delta<'a>>,
     #[serde(default)]
-    usage: Option<MessagesUsage>,
+    usage: Option<Aside<MessagesUsage>>,
     #[serde(default)]
     error: Option<&'a RawValue>,
 }
@@ -40,7 +40,7 @@ struct Message<'a> {
     #[serde(default)]
     stop_sequence: Option<Text<'a>>,
     #[serde(default)]
-    usage: Option<MessagesUsage>,
+    usage: Option<Aside<MessagesUsage>>,
     #[serde(default)]
     error: Option<&'a RawValue>,
 }
@@ -171,8 +171,8 @@ impl Reader {
         self.count(message.usage.as_ref(), sink);
     }
 
-    fn count(&mut self, usage: Option<&MessagesUsage>, sink: &mut impl Sink) {
-        if let Some(usage) = usage {
+    fn count(&mut self, usage: Option<&Aside<MessagesUsage>>, sink: &mut impl Sink) {
+        if let Some(Aside(Some(usage))) = usage {
             usage.merge(&mut self.usage);
             sink.take(Happening::Usage(self.usage));
         }

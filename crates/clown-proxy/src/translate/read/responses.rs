@@ -8,7 +8,7 @@ use super::super::happening::{Happening, Signature, Sink};
 use super::super::mint;
 use super::{failed, responses_stop};
 use crate::failure::Failure;
-use crate::json::{Count, Json, Text, present, text_of};
+use crate::json::{Aside, Count, Json, Text, present, text_of};
 use crate::usage::ResponsesUsage;
 
 #[derive(Debug, Deserialize)]
@@ -40,9 +40,9 @@ struct Response<'a> {
     #[serde(default)]
     output: Option<Vec<Item<'a>>>,
     #[serde(default)]
-    usage: Option<ResponsesUsage>,
+    usage: Option<Aside<ResponsesUsage>>,
     #[serde(default)]
-    incomplete_details: Option<Incomplete<'a>>,
+    incomplete_details: Option<Aside<Incomplete<'a>>>,
     #[serde(default)]
     error: Option<&'a RawValue>,
 }
@@ -176,7 +176,7 @@ impl Reader {
 
     fn response(&mut self, response: Response<'_>, sink: &mut impl Sink) {
         if let Some(error) = present(response.error) {
-            if let Some(usage) = &response.usage {
+            if let Some(Aside(Some(usage))) = &response.usage {
                 sink.take(Happening::Usage(usage.read()));
             }
             sink.take(failed(error));
@@ -187,12 +187,12 @@ impl Reader {
         for (index, item) in response.output.unwrap_or_default().into_iter().enumerate() {
             self.done(Some(index as u64), item, sink);
         }
-        if let Some(usage) = &response.usage {
+        if let Some(Aside(Some(usage))) = &response.usage {
             sink.take(Happening::Usage(usage.read()));
         }
         let reason = response
             .incomplete_details
-            .and_then(|details| details.reason)
+            .and_then(|details| details.0?.reason)
             .unwrap_or_default();
         if empty {
             // Some other JSON: no answer at all.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::model::{Part, Request, Role, Str, Turn};
+use super::model::{Choice, Part, Request, Role, Str, Turn};
 
 /// A call that waits for its result.
 #[derive(Debug)]
@@ -16,9 +16,19 @@ struct Waiting<'a> {
 }
 
 pub(super) fn mend(request: &mut Request<'_>) {
+    // A tool that is offered twice is refused.
+    let mut offered: HashSet<String> = HashSet::with_capacity(request.tools.len());
+    request
+        .tools
+        .retain(|tool| offered.insert(tool.name.clone()));
     if request.tools.is_empty() {
         request.choice = None;
         request.parallel = None;
+    }
+    if let Some(Choice::Tool(name)) = &request.choice
+        && !request.tools.iter().any(|tool| tool.name == *name)
+    {
+        request.choice = None;
     }
     let mut turns: Vec<Turn<'_>> = Vec::with_capacity(request.turns.len());
     // For each turn, the results of its calls.

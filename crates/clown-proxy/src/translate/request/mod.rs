@@ -38,6 +38,9 @@ pub struct Dialect {
     pub completion_tokens: Option<bool>,
     /// Whether an upstream of Messages thinks adaptively or by a budget; none: by the model's name.
     pub adaptive_thinking: Option<bool>,
+    /// Whether the provider searches the web itself when a request wants it; none: by the model's
+    /// name.
+    pub web_search: Option<bool>,
     /// Whether an upstream of Messages is told what to cache where the request does not say.
     pub cache_breakpoints: bool,
     /// Whether an upstream of Chat understands `cache_control`.
@@ -65,6 +68,7 @@ impl Default for Dialect {
             own_members: false,
             completion_tokens: None,
             adaptive_thinking: None,
+            web_search: None,
             cache_breakpoints: true,
             cache_control: false,
             max_tokens: 32_000,
@@ -141,6 +145,15 @@ pub fn request(
                 turn.role = Role::User;
             }
         }
+    }
+    let searches = dialect.web_search.unwrap_or_else(|| match upstream {
+        Format::Messages => models::searches_as_claude(&request.model),
+        Format::Responses => models::searches_at_openai(&request.model),
+        Format::Chat => false,
+    });
+    if !searches || upstream == Format::Chat {
+        let search = |tool: &model::Tool<'_>| matches!(tool.kind, model::ToolKind::WebSearch);
+        request.tools.retain(|tool| !search(tool));
     }
     mend::mend(&mut request);
     let mut out = Vec::with_capacity(body.len() + 1024);

@@ -34,6 +34,15 @@ pub(super) fn thinks_adaptively(model: &str) -> bool {
     claude(model).is_some_and(|version| version >= (4, 6))
 }
 
+/// Claude searches the web itself from 3.5 on.
+pub(super) fn searches_as_claude(model: &str) -> bool {
+    claude(model).is_some_and(|version| version >= (3, 5))
+}
+
+pub(super) fn searches_at_openai(model: &str) -> bool {
+    thinks_at_openai(model) || begins(model, &["gpt-4"])
+}
+
 fn claude(model: &str) -> Option<(u32, u32)> {
     let at = model.find("claude-")?;
     let mut numbers = model[at..]

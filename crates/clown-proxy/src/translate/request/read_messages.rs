@@ -336,7 +336,16 @@ fn inner<'a>(raw: &'a RawValue, names: &mut Names) -> Vec<Part<'a>> {
         return vec![Part::text(text)];
     }
     match serde_json::from_str(raw.get()) {
-        Ok(content) => parts(content, names),
+        Ok(Content::Blocks(blocks)) if blocks.is_empty() => Vec::new(),
+        Ok(content) => {
+            let parts = parts(content, names);
+            // Of a shape of the tool's own; the model can read it.
+            if parts.is_empty() {
+                vec![Part::text(raw.get())]
+            } else {
+                parts
+            }
+        }
         Err(_) => vec![Part::text(raw.get())],
     }
 }

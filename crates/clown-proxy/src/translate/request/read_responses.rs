@@ -296,7 +296,16 @@ fn output(raw: Option<&RawValue>) -> Vec<Part<'_>> {
         return vec![Part::text(text)];
     }
     match serde_json::from_str::<Content<'_, Block<'_>>>(raw.get()) {
-        Ok(content) => parts(content),
+        Ok(Content::Blocks(blocks)) if blocks.is_empty() => Vec::new(),
+        Ok(content) => {
+            let parts = parts(content);
+            // Of a shape of the tool's own; the model can read it.
+            if parts.is_empty() {
+                vec![Part::text(raw.get())]
+            } else {
+                parts
+            }
+        }
         Err(_) => vec![Part::text(raw.get())],
     }
 }

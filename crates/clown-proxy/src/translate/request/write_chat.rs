@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::happening::Signature;
-use super::model::{AnswerShape, Choice, Effort, Part, Request, Role, Source, ToolKind, Turn};
+use super::model::{AnswerShape, Choice, Effort, Part, Request, Role, Source, Turn};
 use super::openai::{LONGEST_USER, float, or_object, url};
 use super::{Dialect, Replay, models};
 use crate::json::{Json, Words};
@@ -79,18 +79,11 @@ fn word(effort: Effort) -> &'static str {
 }
 
 fn write_tools(json: &mut Json<'_>, request: &Request<'_>, dialect: &Dialect) {
-    // The search of a provider is no tool of Chat.
-    let tools = || {
-        request
-            .tools
-            .iter()
-            .filter(|tool| !matches!(tool.kind, ToolKind::WebSearch))
-    };
-    if tools().next().is_none() {
+    if request.tools.is_empty() {
         return;
     }
     json.key("tools").array(|json| {
-        for tool in tools() {
+        for tool in &request.tools {
             json.object(|json| {
                 json.text_field("type", "function");
                 json.key("function").object(|json| {

@@ -251,3 +251,27 @@ fn usage_is_read_in_every_dialect() {
         );
     }
 }
+
+#[test]
+fn what_stands_beside_the_matter_may_have_any_shape() {
+    let mut odd = delta(json!({"content": "x", "reasoning_details": {"a": 1}}));
+    odd["usage"] = json!({"prompt_tokens": {"a": 1}, "prompt_tokens_details": []});
+    odd["x_groq"] = json!("groq");
+    odd["choices"][0]["usage"] = json!("x");
+    odd["choices"][0]["logprobs"] = json!(7);
+    let mut last = finish("stop");
+    last["usage"] = json!("none");
+    check(
+        M,
+        C,
+        &[odd, last],
+        &[
+            "start chatcmpl-1 m",
+            "+0 text",
+            "text x",
+            "-0",
+            "stop end_turn in=0 read=0 write=0 out=0",
+            "end",
+        ],
+    );
+}

@@ -224,6 +224,22 @@ fn a_broken_connection_is_an_error_unless_the_answer_was_whole() {
 }
 
 #[test]
+fn what_is_cut_off_after_the_end_takes_nothing_from_the_answer() {
+    let data = [delta(json!({"content": "x"})), finish("stop")];
+    let expected: &[&str] = &[
+        "start chatcmpl-1 m",
+        "+0 text",
+        "text x",
+        "-0",
+        "stop end_turn in=0 read=0 write=0 out=0",
+        "end",
+    ];
+    for rest in ["data: {\"usage\": {\"prompt", "data: [DO", "data", "\n"] {
+        check_bytes(M, C, &(events(C, &data) + rest), expected);
+    }
+}
+
+#[test]
 fn a_stream_that_only_fails_can_be_told_by_its_status() {
     let reply = reply(M, C);
     let error = json!({"error": {"message": "too busy", "code": 429}});

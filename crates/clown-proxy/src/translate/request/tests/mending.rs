@@ -228,3 +228,34 @@ fn arguments_that_are_no_object_become_one() {
     let told = translated(C, M, &body, &quiet());
     assert_eq!(told["messages"][1]["content"][0]["input"], json!({"a": 1}));
 }
+
+#[test]
+fn a_result_of_a_shape_of_its_own_is_told_as_it_stands() {
+    for (output, told) in [
+        (
+            json!({"content": "x", "success": true}),
+            json!([said("{\"content\":\"x\",\"success\":true}")]),
+        ),
+        (
+            json!([{"type": "other", "a": 1}]),
+            json!([said("[{\"type\":\"other\",\"a\":1}]")]),
+        ),
+        (json!(7), json!([said("7")])),
+        (json!([]), json!([])),
+        (json!(null), json!([])),
+    ] {
+        let body = responses(json!([
+            user("Hi"), call("a"),
+            {"type": "function_call_output", "call_id": "a", "output": output},
+        ]));
+        let content = &translated(R, M, &body, &quiet())["messages"][2]["content"][0]["content"];
+        assert_eq!(content, &told, "{output}");
+        let body = messages(json!([
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [used("a")]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": output}]},
+        ]));
+        let content = &translated(M, M, &body, &quiet())["messages"][2]["content"][0]["content"];
+        assert_eq!(content, &told, "{output}");
+    }
+}

@@ -178,7 +178,11 @@ fn responses_to_chat() {
 
 #[test]
 fn responses_to_messages() {
-    let told = translated(R, M, &codex(), &quiet());
+    let dialect = Dialect {
+        web_search: Some(true),
+        ..quiet()
+    };
+    let told = translated(R, M, &codex(), &dialect);
     assert_eq!(
         told["system"],
         json!([{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Rules."}])

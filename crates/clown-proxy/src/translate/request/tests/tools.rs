@@ -66,15 +66,43 @@ fn a_choice_without_tools_is_dropped() {
             );
         }
     }
-    // The search of a provider is no tool of Chat.
-    body["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    // Nor may a tool be chosen that is not offered.
+    let mut body = with_tool(json!({"type": "tool", "name": "other"}));
+    body["tool_choice"] = json!({"type": "tool", "name": "other"});
+    for upstream in [C, R, M] {
+        check(M, upstream, body.clone(), json!({"tool_choice": null}));
+    }
+}
+
+#[test]
+fn a_search_of_the_web_is_the_providers_own() {
+    let with = |model: &str| {
+        let mut body = with_tool(json!({"type": "tool", "name": "web_search"}));
+        body["model"] = json!(model);
+        body["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+        body
+    };
+    let none = json!({"tools": null, "tool_choice": null});
+    check(M, C, with("gpt-5"), none.clone());
+    check(M, R, with("qwen3"), none.clone());
     check(
         M,
-        C,
-        body.clone(),
-        json!({"tools": null, "tool_choice": null, "parallel_tool_calls": null}),
+        R,
+        with("gpt-5"),
+        json!({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}),
     );
-    check(M, R, body, json!({"tools": [{"type": "web_search"}]}));
+    let mut body = responses(json!("Hi"));
+    body["tools"] = json!([{"type": "web_search"}]);
+    check(R, M, body.clone(), none);
+    body["model"] = json!("claude-sonnet-4-5");
+    let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    check(R, M, body.clone(), json!({"tools": search}));
+    let told = Dialect {
+        web_search: Some(true),
+        ..quiet()
+    };
+    body["model"] = json!("m");
+    check_with(R, M, body, &told, json!({"tools": search}));
 }
 
 #[test]
@@ -86,6 +114,9 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
         {"name": format!("{long}_all"), "input_schema": {"type": "object"}},
         {"name": "dotted.name", "input_schema": {"type": "object"}},
         {"name": "dotted_name", "input_schema": {"type": "object"}},
+        {"name": "slashed_name", "input_schema": {"type": "object"}},
+        {"name": "slashed/name", "input_schema": {"type": "object"}},
+        {"name": "slashed/name", "input_schema": {"type": "object"}},
     ]);
     body["messages"] = json!([
         {"role": "user", "content": "Hi"},
@@ -102,9 +133,10 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
         .map(|tool| tool["function"]["name"].as_str().unwrap())
         .collect();
     assert!(names.iter().all(|name| name.len() <= 64), "{names:?}");
+    assert_eq!(names.len(), 6, "one is offered twice");
     assert_eq!(
         names.iter().collect::<std::collections::HashSet<_>>().len(),
-        4,
+        6,
         "{names:?}"
     );
     assert_eq!(told["tool_choice"]["function"]["name"], names[0]);
@@ -117,6 +149,8 @@ fn names_are_short_and_plain_on_the_wire_and_the_callers_own_on_the_way_back() {
         &format!("{long}_all"),
         "dotted.name",
         "dotted_name",
+        "slashed_name",
+        "slashed/name",
     ]
     .map(str::to_owned);
     for (name, own) in names.iter().zip(own) {
