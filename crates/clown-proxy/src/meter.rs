@@ -204,6 +204,9 @@ impl Meter {
             self.said_end = true;
             return;
         }
+        if self.is_last(event) {
+            self.said_end = true;
+        }
         if !self.concerns(event) {
             return;
         }
@@ -225,6 +228,21 @@ impl Meter {
             }
             Format::Responses => self.responses_event(&head, &event.data),
         }
+    }
+
+    /// Whether an event says by its kind that the answer is whole.
+    fn is_last(&self, event: &Event) -> bool {
+        let kinds: &[&str] = match self.format {
+            Format::Messages => &["message_stop"],
+            Format::Responses => &["response.completed", "response.incomplete"],
+            Format::Chat => &[],
+        };
+        let is_of = |kind: &&str| match event.name.is_empty() {
+            // A text has a backslash before its quotes.
+            true => memmem::find(&event.data, format!("\"{kind}\"").as_bytes()).is_some(),
+            false => &event.name[..] == kind.as_bytes(),
+        };
+        kinds.iter().any(is_of)
     }
 
     /// Whether an event can hold anything that is metered.

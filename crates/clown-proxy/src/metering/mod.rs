@@ -87,30 +87,41 @@ pub struct Tokens {
 /// A meter for answers of `format`: a stream of events, or one document.
 pub fn meter(format: Format, is_stream: bool) -> Box<dyn Meter> {
     match format.translatable() {
-        Some(format) => Box::new(Watch(Some(crate::meter::Meter::new(format)))),
+        Some(format) => Box::new(Watch {
+            meter: Some(crate::meter::Meter::new(format)),
+            is_stream,
+        }),
         None => Box::new(gemini::GeminiMeter::new(is_stream)),
     }
 }
 
-/// None once it is finished.
-struct Watch(Option<crate::meter::Meter>);
+struct Watch {
+    /// None once it is finished.
+    meter: Option<crate::meter::Meter>,
+    is_stream: bool,
+}
 
 impl Meter for Watch {
     fn feed(&mut self, bytes: &Bytes) {
-        if let Some(meter) = &mut self.0 {
+        if let Some(meter) = &mut self.meter {
             meter.feed(bytes);
         }
     }
 
     fn finish(&mut self) -> Reading {
-        let Some(meter) = self.0.take() else {
+        let Some(meter) = self.meter.take() else {
             return Reading::default();
         };
         let outcome = meter.finish();
         let mut reading = Reading::of(&outcome);
-        if outcome.failure.as_ref().is_some_and(crate::meter::is_cut) {
-            reading.end = End::Missing;
-        }
+        let says_anything = reading.message_id.is_some() || reading.model.is_some();
+        reading.end = match &outcome.failure {
+            None => End::Complete,
+            Some(failure) if !crate::meter::is_cut(failure) => End::Failed,
+            // A document that can be read is whole, whatever stands in it.
+            Some(_) if says_anything && !self.is_stream => End::Complete,
+            Some(_) => End::Missing,
+        };
         reading
     }
 }

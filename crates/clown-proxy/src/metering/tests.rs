@@ -110,6 +110,7 @@ fn documents() {
     let odd = r#"{"id":7,"usage":"none","model":"m"}"#;
     let of_odd = Reading {
         model: Some("m".to_owned()),
+        message_id: Some("7".to_owned()),
         end: End::Complete,
         ..Reading::default()
     };
