@@ -91,6 +91,7 @@ impl Case {
             model: None,
             small_model: None,
             key: Some(KEY),
+            through: None,
             env: &self.env,
             args: &self.args,
             hooks_config: self.hooks.as_object(),

@@ -4,8 +4,10 @@ use super::batch::Batch;
 use super::files::{self, FileState, Head, Progress};
 use super::lines::Lines;
 use super::places::Place;
+use super::proxied::Proxied;
 use super::sources::{self, Context, Memory, Read};
 use super::{Usage, UsageError};
+use crate::agents::UsageForm;
 use memchr::memmem::Finder;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -42,16 +44,18 @@ pub(super) struct Scan<'u> {
     lines: Lines,
     batch: Batch,
     progress: Vec<Progress>,
+    proxied: Proxied,
     pub(super) scanned: Scanned,
 }
 
 impl<'u> Scan<'u> {
-    pub(super) fn new(usage: &'u Usage) -> Self {
+    pub(super) fn new(usage: &'u Usage, proxied: Proxied) -> Self {
         Self {
             usage,
             lines: Lines::default(),
             batch: Batch::default(),
             progress: Vec::new(),
+            proxied,
             scanned: Scanned::default(),
         }
     }
@@ -119,13 +123,13 @@ impl<'u> Scan<'u> {
         match read {
             Read::Lines { marker, line } => {
                 let marker = marker.map(Finder::new);
-                self.lines(&mut file, &mut progress, marker.as_ref(), line)?;
+                self.lines(place, &mut file, &mut progress, marker.as_ref(), line)?;
                 progress.head = Head::of(&file, progress.offset)?;
             }
-            Read::Whole(take) => self.whole(file, &mut progress, take)?,
+            Read::Whole(take) => self.whole(place, file, &mut progress, take)?,
             Read::Database(take) => {
                 progress.head = Head::of(&file, HEADER.min(state.size))?;
-                self.database(&mut progress, take)?;
+                self.database(place, &mut progress, take)?;
             }
         }
         self.progress.push(progress);
@@ -137,6 +141,7 @@ impl<'u> Scan<'u> {
 
     fn lines(
         &mut self,
+        place: &Place,
         file: &mut File,
         progress: &mut Progress,
         marker: Option<&Finder<'_>>,
@@ -146,6 +151,7 @@ impl<'u> Scan<'u> {
             file.seek(SeekFrom::Start(progress.offset))?;
             let Progress { path, memory, .. } = progress;
             let batch = &mut self.batch;
+            let proxied = of_agents(place, &self.proxied);
             let mut unfinished: Option<Memory> = None;
             let mut full = false;
             let taken = self.lines.read(file, marker, |line| {
@@ -159,6 +165,8 @@ impl<'u> Scan<'u> {
                     path,
                     memory,
                     batch,
+                    scope: &place.scope,
+                    proxied,
                 };
                 take(line.bytes, &mut context);
                 full = batch.len() >= BATCH;
@@ -195,6 +203,7 @@ impl<'u> Scan<'u> {
 
     fn whole(
         &mut self,
+        place: &Place,
         file: File,
         progress: &mut Progress,
         take: fn(&[u8], &mut Context<'_>) -> Option<()>,
@@ -214,6 +223,8 @@ impl<'u> Scan<'u> {
                 path: &progress.path,
                 memory: &mut progress.memory,
                 batch: &mut self.batch,
+                scope: &place.scope,
+                proxied: of_agents(place, &self.proxied),
             },
         );
         Ok(())
@@ -221,6 +232,7 @@ impl<'u> Scan<'u> {
 
     fn database(
         &mut self,
+        place: &Place,
         progress: &mut Progress,
         take: fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), Fault> {
@@ -237,6 +249,8 @@ impl<'u> Scan<'u> {
                 path: &progress.path,
                 memory: &mut progress.memory,
                 batch: &mut self.batch,
+                scope: &place.scope,
+                proxied: of_agents(place, &self.proxied),
             },
         )
         .map_err(failed)
@@ -252,6 +266,11 @@ impl<'u> Scan<'u> {
         self.scanned.new += self.usage.count(batch, progress)?;
         Ok(())
     }
+}
+
+/// When proxies have counted what an agent's files tell of as well.
+fn of_agents<'p>(place: &Place, proxied: &'p Proxied) -> Option<&'p Proxied> {
+    (place.form != UsageForm::Proxy).then_some(proxied)
 }
 
 enum Fault {

@@ -9,11 +9,11 @@ use super::{Active, Body, Shared};
 use crate::config::{Configuration, Format};
 use crate::metering::meter;
 use crate::spool::Fault;
-use crate::upstream;
+use crate::upstream::{self, Asked};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Either, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 use serde_json::json;
@@ -80,12 +80,14 @@ async fn pass_on(
         let message = "the key of this profile's provider cannot stand in a header".to_owned();
         fail(StatusCode::BAD_GATEWAY, Fault::UpstreamUnreachable, message)
     })?;
-    let mut asking = Request::new(Full::new(body));
-    *asking.method_mut() = parts.method;
     let host = address.authority().map(ToString::to_string);
     let host = host.unwrap_or_default();
-    *asking.uri_mut() = address;
-    *asking.headers_mut() = headers;
+    let asking = Asked {
+        method: parts.method,
+        address,
+        headers,
+        body,
+    };
     let limit = configuration.limits.head;
     // Boxed, as it is much larger than all the rest.
     let answered = Box::pin(active.client.ask(asking));

@@ -9,6 +9,7 @@ mod health;
 mod keys;
 mod profiles;
 mod providers;
+mod proxies;
 mod query;
 mod refusal;
 mod registry;
