@@ -1,4 +1,5 @@
 pub(crate) mod agent;
+mod provider;
 mod stage;
 
 use crate::event::line::EventLines;
@@ -8,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clown_client::{EventStream, Since, StreamItem, StreamOptions};
 use clown_events::EventKind;
+use provider::Provider;
 use stage::Stage;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ const PACE: Duration = Duration::from_millis(250);
 
 /// The profile that the demo makes, and its models.
 const ALIAS: &str = "demo";
+/// The one whose agent goes through a proxy.
+const PROXIED: &str = "proxied";
 const FIRST_MODEL: &str = "small-1";
 const SECOND_MODEL: &str = "large-2";
 
@@ -38,7 +42,8 @@ pub(crate) async fn demo(output: Output) -> anyhow::Result<ExitCode> {
     let mut terminations = signal(SignalKind::terminate())?;
     let mut hangups = signal(SignalKind::hangup())?;
     // Whatever ends this, the stage is struck when it is dropped.
-    let mut stage = Stage::set()?;
+    let provider = Provider::start().await?;
+    let mut stage = Stage::set(&provider.base())?;
     tokio::select! {
         biased;
         _ = interrupts.recv() => Ok(ExitCode::from(130)),
@@ -114,7 +119,7 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
             "clown run demo -- 'Say hello'",
         )
         .await?;
-    show.run(stage, &run).await?;
+    show.run(stage, &run, &[EventKind::ProfileStopped]).await?;
 
     caption.say("The agent is upgraded.", "").await?;
     stage.install_agent(agent::SECOND_VERSION)?;
@@ -122,6 +127,18 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
     show.until(EventKind::AgentUpdated).await?;
 
     show.registry(stage, &caption).await?;
+    show.proxy(stage, &caption).await?;
+
+    let import = ["usage", "import", "claude", "--path", "../history"];
+    caption
+        .say(
+            "What another agent used before is counted, too.",
+            &command(&import),
+        )
+        .await?;
+    stage.write_history()?;
+    stage.clown(&import).await?;
+    show.until(EventKind::UsageImported).await?;
 
     let delete = ["profiles", "delete", ALIAS];
     caption
@@ -258,8 +275,58 @@ impl Show {
         self.until(EventKind::RegistrySyncCompleted).await
     }
 
-    /// Runs the agent, with what it prints and what happens on one screen.
-    async fn run(&mut self, stage: &Stage, args: &[&str]) -> anyhow::Result<()> {
+    /// An agent goes through a proxy, which counts for it, dies, comes back, and is stopped.
+    async fn proxy(&mut self, stage: &Stage, caption: &Caption) -> anyhow::Result<()> {
+        let create = [
+            "profiles",
+            "create",
+            PROXIED,
+            "--agent",
+            agent::ID,
+            "--provider",
+            stage::PROVIDER,
+            "--model",
+            FIRST_MODEL,
+            "--proxy",
+        ];
+        caption
+            .say(
+                "A proxy can stand between an agent and its provider. It keeps the key, and counts.",
+                &format!("{}\n$ clown run {PROXIED}", command(&create)),
+            )
+            .await?;
+        stage.clown(&create).await?;
+        self.until(EventKind::ProfileCreated).await?;
+        let told = [EventKind::ProfileStopped, EventKind::UsageUpdated];
+        self.run(stage, &["run", PROXIED, "--", "Say hello"], &told)
+            .await?;
+
+        caption
+            .say(
+                "It is killed, and comes back where its agents know it.",
+                "kill -9 …",
+            )
+            .await?;
+        stage.kill_proxy(PROXIED).await?;
+        self.until(EventKind::ProxyError).await?;
+        self.until(EventKind::ProxyStarted).await?;
+
+        let stop = ["proxy", "stop", PROXIED];
+        caption
+            .say("It stops once nothing is open.", &command(&stop))
+            .await?;
+        stage.clown(&stop).await?;
+        self.until(EventKind::ProxyStopped).await
+    }
+
+    /// Runs the agent, with what it prints and what happens on one screen, until all that is to be
+    /// told of it is.
+    async fn run(
+        &mut self,
+        stage: &Stage,
+        args: &[&str],
+        told: &[EventKind],
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + STEP_LIMIT;
         let mut child = stage.spawn(args)?;
         let printed = child
@@ -267,8 +334,9 @@ impl Show {
             .context("the agent's output cannot be read")?;
         let mut printed = BufReader::new(printed).lines();
         let mut ending = Box::pin(child.succeeded());
-        let (mut is_printing, mut has_ended, mut is_told) = (true, false, false);
-        while is_printing || !has_ended || !is_told {
+        let (mut is_printing, mut has_ended) = (true, false);
+        let mut untold = told.to_vec();
+        while is_printing || !has_ended || !untold.is_empty() {
             let step = async {
                 tokio::select! {
                     line = printed.next_line(), if is_printing => match line? {
@@ -279,7 +347,10 @@ impl Show {
                         ended?;
                         has_ended = true;
                     }
-                    kind = self.next() => is_told |= kind? == Some(EventKind::ProfileStopped),
+                    kind = self.next() => {
+                        let kind = kind?;
+                        untold.retain(|wanted| Some(*wanted) != kind);
+                    }
                 }
                 anyhow::Ok(())
             };

@@ -1,8 +1,9 @@
-use super::agent;
+use super::{FIRST_MODEL, agent};
 use crate::launch::{find_program, last_lines, shell_word};
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clown_client::{Client, Discovery};
+use clown_events::Timestamp;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,16 +21,16 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 const IDLE_TIMEOUT: &str = "30s";
 
 /// The provider that the demo's registry has.
-const PROVIDER: &str = "make-believe";
+pub(super) const PROVIDER: &str = "make-believe";
 
-fn provider() -> String {
+fn provider(base: &str) -> String {
     format!(
         r#"id = "{PROVIDER}"
 name = "Make-believe provider"
 
 [[endpoints]]
 id = "here"
-urls = {{ openai-chat = "http://127.0.0.1:9/v1" }}
+urls = {{ openai-chat = "{base}" }}
 "#
     )
 }
@@ -44,8 +45,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Makes the folders, and puts the make-believe agent and its manifest into them.
-    pub(super) fn set() -> anyhow::Result<Self> {
+    /// Makes the folders, and puts the make-believe agent and its manifest into them. The
+    /// make-believe provider is at `provider_base`.
+    pub(super) fn set(provider_base: &str) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("clown-demo-")
             .tempdir()
@@ -60,6 +62,7 @@ impl Stage {
         for name in [
             "bin",
             "config/agents.d",
+            "history/projects/app",
             "home",
             "manifests/providers",
             "state",
@@ -76,12 +79,15 @@ impl Stage {
             .with_context(|| format!("cannot write {}", manifest.display()))?;
         stage.install_agent(agent::FIRST_VERSION)?;
         let registry = toml_edit::value(stage.path("registry").display().to_string());
-        let config = format!("[registry]\nurl = {registry}\nsync = \"never\"\n");
+        let config = format!(
+            "[registry]\nurl = {registry}\nsync = \"never\"\n[proxy]\nport = 0\n\
+             [prices.{FIRST_MODEL}]\ninput = 3\noutput = 15\n"
+        );
         stage.write_whole("config", "config.toml", &config, 0o600)?;
         stage.write_whole(
             "manifests/providers",
             &format!("{PROVIDER}.toml"),
-            &provider(),
+            &provider(provider_base),
             0o600,
         )?;
         Ok(stage)
@@ -103,6 +109,28 @@ impl Stage {
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         self.write_whole("config/profiles", &name, &text.replace(from, to), 0o600)
+    }
+
+    /// What another agent has written down of a conversation without a profile.
+    pub(super) fn write_history(&self) -> anyhow::Result<()> {
+        let line = serde_json::json!({
+            "type": "assistant", "sessionId": "s1", "cwd": "/work/app", "requestId": "req_1",
+            "timestamp": Timestamp::now().to_string(), "uuid": "u1",
+            "message": {"id": "msg_01MAKEBELIEVEMAKEBELIEVE", "role": "assistant", "model": FIRST_MODEL,
+                "usage": {"input_tokens": 900, "output_tokens": 60}},
+        });
+        let text = format!("{line}\n");
+        self.write_whole("history/projects/app", "s1.jsonl", &text, 0o600)
+    }
+
+    /// Kills the proxy of a profile, as a crash would.
+    pub(super) async fn kill_proxy(&self, alias: &str) -> anyhow::Result<()> {
+        let proxy = Client::new(self.discovery()).proxy(alias).await?;
+        let pid = proxy.pid.and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid
+            .and_then(Pid::from_raw)
+            .context("the proxy does not run")?;
+        Ok(kill_process(pid, Signal::KILL)?)
     }
 
     pub(super) fn discovery(&self) -> Discovery {
