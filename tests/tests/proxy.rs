@@ -330,6 +330,26 @@ fn a_port_in_use_is_told_with_its_owner() {
     let port = taken.local_addr().unwrap().port();
     create(&world, "fixed", json!({"enabled": true, "port": port}));
     create(&world, "usual", json!({"enabled": true}));
+    // A run that is only planned starts nothing.
+    for (alias, place) in [("fixed", port.to_string()), ("usual", "PORT".to_owned())] {
+        let question =
+            json!({"cwd": "/", "path": world.path("bin"), "cli_pid": std::process::id()});
+        let path = format!("/api/v1/profiles/{alias}/plan");
+        let env = world.send("POST", &path, &question).json()["env"].clone();
+        assert_eq!(
+            env["ANTHROPIC_BASE_URL"],
+            format!("http://127.0.0.1:{place}")
+        );
+        assert_eq!(env["ANTHROPIC_API_KEY"], "********");
+    }
+    let proxies = world.get("/api/v1/proxies").json();
+    let states: Vec<&Value> = proxies["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["state"])
+        .collect();
+    assert_eq!(states, ["stopped", "stopped"]);
     let mut stream = world.stream("?events=Proxy*");
     let refused = world.send("POST", "/api/v1/proxies/fixed/start", &json!({}));
     assert_eq!(refused.status, 409, "{refused:?}");
