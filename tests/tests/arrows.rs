@@ -58,7 +58,13 @@ fn each_room_knows_only_the_rooms_it_may() {
     check("crates/clown-routes", &[]);
     check(
         "bins/clownd",
-        &["clown-core", "clown-events", "clown-fetch", "clown-server"],
+        &[
+            "clown-core",
+            "clown-events",
+            "clown-fetch",
+            "clown-proxy",
+            "clown-server",
+        ],
     );
     check("bins/clown", &["clown-api", "clown-client", "clown-events"]);
     check("examples", &["clown-api", "clown-client", "clown-events"]);

@@ -300,6 +300,11 @@ fn the_demo_shows_itself_and_leaves_nothing() {
         "RegistrySyncStarted",
         "RegistrySyncFailed",
         "RegistrySyncCompleted",
+        "ProxyStarted",
+        "ProxyStopped",
+        "ProxyError",
+        "UsageUpdated",
+        "UsageImported",
         "DaemonShuttingDown",
     ] {
         assert!(shown.contains(kind), "no {kind} in:\n{shown}");

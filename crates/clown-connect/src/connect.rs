@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -206,6 +207,24 @@ pub struct Link {
     proxied: bool,
 }
 
+/// Whether a connection has been answered on: one that has may be closed by the other end at any
+/// moment, also just when something is asked on it. It is among the extensions of answers, and what
+/// is known of the connection that an error came on.
+#[derive(Debug, Clone, Default)]
+pub struct Answered(Arc<AtomicBool>);
+
+impl Answered {
+    /// It has been.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has been.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -218,7 +237,8 @@ impl fmt::Debug for Link {
 impl Connection for Link {
     fn connected(&self) -> Connected {
         // A proxy that reads requests wants the whole address in them.
-        self.stream.connected().proxy(self.proxied)
+        let connected = self.stream.connected().proxy(self.proxied);
+        connected.extra(Answered::default())
     }
 }
 

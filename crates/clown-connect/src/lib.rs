@@ -5,7 +5,7 @@ mod certificates;
 mod connect;
 
 pub use certificates::client_config;
-pub use connect::{Connector, Link, ProxyError, UnknownHost, authorization, proxies};
+pub use connect::{Answered, Connector, Link, ProxyError, UnknownHost, authorization, proxies};
 
 use std::fmt;
 

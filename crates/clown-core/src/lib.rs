@@ -21,6 +21,7 @@ pub mod profiles;
 mod provider_check;
 pub mod providers;
 pub mod proxies;
+mod proxying;
 pub mod registry;
 mod rules;
 pub mod runs;

@@ -5,6 +5,7 @@ use crate::launch::{self, LaunchError};
 use crate::manifests::Manifests;
 use crate::profiles::{Definition, McpDefinition, ProfileError, Rules};
 use crate::providers::{Broken, Catalog, Manifest, ProviderManifest};
+use crate::proxies::ProxyDefinition;
 use clown_mask as mask;
 use std::sync::Arc;
 
@@ -93,17 +94,7 @@ impl Rules for Catalogue {
 
     fn check(&self, definition: &Definition) -> Result<(), ProfileError> {
         let (agent, provider) = self.of(definition)?;
-        if definition
-            .proxy_config
-            .as_ref()
-            .is_some_and(|proxy| proxy.get("enabled") == Some(&true.into()))
-        {
-            return Err(ProfileError::Invalid {
-                member: "proxy_config.enabled".to_owned(),
-                message: "this version of Clown has no proxy: set it to false, or leave it out"
-                    .to_owned(),
-            });
-        }
+        check_proxy(definition, &provider)?;
         if definition.hooks_config.is_some() && agent.hooks.is_none() {
             return Err(ProfileError::Invalid {
                 member: "hooks_config".to_owned(),
@@ -152,6 +143,24 @@ impl Rules for Catalogue {
         };
         model.unwrap_or_else(|| AGENTS_CHOICE.to_owned())
     }
+}
+
+fn check_proxy(definition: &Definition, provider: &ProviderManifest) -> Result<(), ProfileError> {
+    let Some(members) = &definition.proxy_config else {
+        return Ok(());
+    };
+    let proxy = ProxyDefinition::read(members).map_err(|wrong| ProfileError::Invalid {
+        member: wrong.member,
+        message: wrong.message,
+    })?;
+    if proxy.enabled && provider.is_own_login() {
+        return Err(ProfileError::Invalid {
+            member: "proxy_config.enabled".to_owned(),
+            message: "with the agent's own login there is no address that a proxy could stand before: name a provider"
+                .to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn check_mcp(definition: &Definition, agent: &AgentManifest) -> Result<(), ProfileError> {

@@ -2,12 +2,12 @@
 
 use crate::config::{Auth, Format, Limits, Network, Secret, Upstream};
 use bytes::Bytes;
-use clown_connect::{Connector, ProxySettings, UnknownHost};
+use clown_connect::{Answered, Connector, ProxySettings, UnknownHost};
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -76,15 +76,60 @@ impl Client {
         Ok(Self { inner, proxies })
     }
 
+    /// Asks, and asks again where a connection that was kept open turns out to be closed: the other
+    /// end may close it at any moment, and then has not taken the request.
     pub(crate) async fn ask(
         &self,
-        mut request: http::Request<Full<Bytes>>,
+        asked: Asked,
     ) -> Result<http::Response<Incoming>, legacy::Error> {
-        if let Some(value) = clown_connect::authorization(&self.proxies, request.uri()) {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+        let Asked {
+            method,
+            address,
+            mut headers,
+            body,
+        } = asked;
+        if let Some(value) = clown_connect::authorization(&self.proxies, &address) {
+            headers.insert(PROXY_AUTHORIZATION, value);
         }
-        self.inner.request(request).await
+        let mut stale = 0;
+        loop {
+            let mut request = http::Request::new(Full::new(body.clone()));
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = address.clone();
+            *request.headers_mut() = headers.clone();
+            match self.inner.request(request).await {
+                Ok(response) => {
+                    if let Some(answered) = response.extensions().get::<Answered>() {
+                        answered.note();
+                    }
+                    return Ok(response);
+                }
+                Err(error) if stale < MOST_STALE && was_answered_on(&error) => stale += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
+}
+
+/// A request, as the upstream gets it.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) address: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// How many connections that were kept open may turn out to be closed, one after the other.
+const MOST_STALE: usize = 8;
+
+/// Whether the connection that failed had been answered on before.
+fn was_answered_on(error: &legacy::Error) -> bool {
+    let mut extensions = Extensions::new();
+    if let Some(connection) = error.connect_info() {
+        connection.get_extras(&mut extensions);
+    }
+    let answered = extensions.get::<Answered>();
+    answered.is_some_and(Answered::is_so)
 }
 
 impl fmt::Debug for Client {

@@ -21,6 +21,8 @@ pub struct LaunchInput<'a> {
     pub small_model: Option<&'a str>,
     /// The key itself.
     pub key: Option<&'a str>,
+    /// The address of the profile's proxy, which is asked in the provider's place, with `key`.
+    pub through: Option<&'a str>,
     /// The profile's own variables, which win.
     pub env: &'a BTreeMap<String, String>,
     /// The agent's arguments.
@@ -58,7 +60,7 @@ pub fn plan(
     input: &LaunchInput<'_>,
 ) -> Result<LaunchPlan, LaunchError> {
     // A profile is checked before, with what could be proposed instead.
-    let target = Target::choose(
+    let mut target = Target::choose(
         agent,
         provider,
         input.endpoint_id,
@@ -66,6 +68,13 @@ pub fn plan(
         &[],
         input.providers,
     )?;
+    if let (Some(target), Some(through)) = (&mut target, input.through) {
+        target.url = match target.format {
+            // What its official clients take ends with the version.
+            Format::OpenaiChat | Format::OpenaiResponses => format!("{through}/v1"),
+            Format::AnthropicMessages | Format::Gemini => through.to_owned(),
+        };
+    }
     let key = if provider.is_own_login() {
         None
     } else {
@@ -133,6 +142,25 @@ pub fn check(
     Target::choose(agent, provider, endpoint_id, env, agents, providers).map(drop)
 }
 
+/// The addresses of the provider's endpoint that `agent` would use, of each format that is spoken
+/// there and whose address the variables of `env` make whole. None for the agent's own login.
+pub fn addresses(
+    agent: &AgentManifest,
+    provider: &ProviderManifest,
+    endpoint_id: Option<&str>,
+    env: &BTreeMap<String, String>,
+    providers: &[Arc<ProviderManifest>],
+) -> Result<BTreeMap<Format, String>, LaunchError> {
+    let target = Target::choose(agent, provider, endpoint_id, env, &[], providers)?;
+    let Some(target) = target else {
+        return Ok(BTreeMap::new());
+    };
+    let whole = |(format, url): (&Format, &crate::providers::EndpointUrl)| {
+        Some((*format, url.fill(env).ok()?))
+    };
+    Ok(target.endpoint.urls.iter().filter_map(whole).collect())
+}
+
 /// The model of a run: the profile's, else the provider's, else the agent's own default.
 pub fn effective_model<'a>(
     agent: &'a AgentManifest,
@@ -168,16 +196,17 @@ fn best_format(
 }
 
 /// Where a run's requests go, and in what form.
-struct Target {
+struct Target<'p> {
     url: String,
     format: Format,
+    endpoint: &'p Endpoint,
 }
 
-impl Target {
+impl<'p> Target<'p> {
     /// None for the agent's own login.
     fn choose(
         agent: &AgentManifest,
-        provider: &ProviderManifest,
+        provider: &'p ProviderManifest,
         endpoint_id: Option<&str>,
         env: &BTreeMap<String, String>,
         agents: &[Arc<AgentManifest>],
@@ -216,7 +245,7 @@ impl Target {
 
     fn at(
         provider: &ProviderManifest,
-        endpoint: &Endpoint,
+        endpoint: &'p Endpoint,
         format: Format,
         env: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, LaunchError> {
@@ -226,7 +255,11 @@ impl Target {
         let url = url
             .fill(env)
             .map_err(|unfilled| address_incomplete(provider, unfilled))?;
-        Ok(Some(Self { url, format }))
+        Ok(Some(Self {
+            url,
+            format,
+            endpoint,
+        }))
     }
 }
 

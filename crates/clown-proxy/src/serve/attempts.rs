@@ -10,13 +10,13 @@ use super::{Active, Shared};
 use crate::config::{Format, Secret};
 use crate::spool::Fault;
 use crate::translate::{Reply, Stream};
-use crate::upstream;
+use crate::upstream::{self, Asked};
 use bytes::{Bytes, BytesMut};
 use clown_events::Timestamp;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -209,10 +209,10 @@ impl Asking<'_> {
         }
     }
 
-    async fn once(&self, outgoing: &Outgoing, request: Request<Full<Bytes>>) -> Outcome {
+    async fn once(&self, outgoing: &Outgoing, asked: Asked) -> Outcome {
         let limit = self.active.configuration.limits.head;
         // Boxed, as it is much larger than all the rest.
-        let answered = Box::pin(self.active.client.ask(request));
+        let answered = Box::pin(self.active.client.ask(asked));
         let failed = |status, fault, message: String| {
             Outcome::Again(Problem {
                 why: message.clone(),

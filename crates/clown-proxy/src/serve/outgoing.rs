@@ -6,11 +6,10 @@ use super::targets::Candidate;
 use crate::config::{Format, Secret};
 use crate::spool::Fault;
 use crate::translate::{self, Dialect, Replay, Reply};
-use crate::upstream;
+use crate::upstream::{self, Asked};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Request, StatusCode, Uri};
-use http_body_util::Full;
+use http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -68,7 +67,7 @@ impl Outgoing {
         candidate: &Candidate<'_>,
         key: Option<&Secret>,
         parts: &Parts,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
+    ) -> Result<Asked, Failure> {
         let auth = candidate.upstream.auth;
         let headers = match &self.reply {
             None => upstream::headers_of_request(&parts.headers, key, auth, self.format),
@@ -81,11 +80,12 @@ impl Outgoing {
             );
             Failure::new(StatusCode::BAD_GATEWAY, Fault::UpstreamUnreachable, message)
         })?;
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = parts.method.clone();
-        *request.uri_mut() = self.address.clone();
-        *request.headers_mut() = headers;
-        Ok(request)
+        Ok(Asked {
+            method: parts.method.clone(),
+            address: self.address.clone(),
+            headers,
+            body: self.body.clone(),
+        })
     }
 
     /// Who is asked, for people.

@@ -379,6 +379,26 @@ fn one_connection_takes_many_requests_and_the_version_may_stand_twice() {
 }
 
 #[test]
+fn a_connection_that_was_kept_open_and_is_closed_costs_no_request() {
+    let upstream = Upstream::start();
+    let proxy = Proxy::before(&upstream.address);
+    let mut agent = Agent::ask(proxy.port, MESSAGES, BODY);
+    let (_, mut kept) = upstream.next();
+    kept.write_all(whole("{}").as_bytes()).unwrap();
+    assert!(agent.rest().1);
+    // It comes by the same connection, which closes just then.
+    let mut agent = Agent::ask(proxy.port, MESSAGES, BODY);
+    let mut buffer = [0; 16];
+    assert!(kept.read(&mut buffer).unwrap() > 0);
+    drop(kept);
+    let request = upstream.answer(&whole("{}"));
+    assert!(request.ends_with(BODY), "{request}");
+    let (text, is_whole) = agent.rest();
+    assert!(is_whole && text.starts_with("HTTP/1.1 200"), "{text}");
+    assert_eq!(proxy.records(2).len(), 2);
+}
+
+#[test]
 fn errors_of_the_upstream_pass_with_their_headers() {
     let upstream = Upstream::start();
     let proxy = Proxy::before(&upstream.address);

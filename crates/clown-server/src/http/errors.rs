@@ -5,6 +5,7 @@ use clown_core::agents::AgentError;
 use clown_core::keys::KeyError;
 use clown_core::launch::{LaunchError, MergeError};
 use clown_core::profiles::ProfileError;
+use clown_core::proxies::ProxyFault;
 use clown_core::registry::{IndexError, InvalidChannel, RegistryError};
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
@@ -109,6 +110,7 @@ impl From<PrepareError> for Refusal {
             PrepareError::Merge(error) => merge(error),
             PrepareError::Run(error) => run(error),
             PrepareError::Busy => (UNAVAILABLE, "busy"),
+            PrepareError::Proxy(fault) => proxy(fault),
             _ => INTERNAL,
         };
         refuse(status, code, &error)
@@ -218,6 +220,19 @@ fn run(error: &RunError) -> Told {
         RunError::Abandoned { .. } => (CONFLICT, "run_abandoned"),
         RunError::Record { .. } => (FAILED, "exit_record_failed"),
         RunError::Store(error) => store(error),
+        _ => INTERNAL,
+    }
+}
+
+fn proxy(fault: &ProxyFault) -> Told {
+    match fault {
+        ProxyFault::NotEnabled(_) => (WRONG, "proxy_not_enabled"),
+        ProxyFault::PortInUse { .. } => (CONFLICT, "port_in_use"),
+        ProxyFault::NotStarted { .. } => (FAILED, "proxy_not_started"),
+        ProxyFault::NotStopped { .. } => (FAILED, "proxy_not_stopped"),
+        ProxyFault::Folder { .. } => (FAILED, "proxy_folder_failed"),
+        ProxyFault::Stopping => (UNAVAILABLE, "stopping"),
+        ProxyFault::Store(error) => store(error),
         _ => INTERNAL,
     }
 }

@@ -1,8 +1,9 @@
-use super::agent;
+use super::{FIRST_MODEL, agent};
 use crate::launch::{find_program, last_lines, shell_word};
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clown_client::{Client, Discovery};
+use clown_events::Timestamp;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -26,16 +27,16 @@ pub(super) const MODEL: &str = "large-2";
 const OLD_ANSWERS: u64 = 3;
 
 /// The provider that the demo's registry has.
-const PROVIDER: &str = "make-believe";
+pub(super) const PROVIDER: &str = "make-believe";
 
-fn provider() -> String {
+fn provider(base: &str) -> String {
     format!(
         r#"id = "{PROVIDER}"
 name = "Make-believe provider"
 
 [[endpoints]]
 id = "here"
-urls = {{ openai-chat = "http://127.0.0.1:9/v1" }}
+urls = {{ openai-chat = "{base}" }}
 "#
     )
 }
@@ -50,8 +51,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Makes the folders, and puts the make-believe agent and its manifest into them.
-    pub(super) fn set() -> anyhow::Result<Self> {
+    /// Makes the folders, and puts the make-believe agent and its manifest into them. The
+    /// make-believe provider is at `provider_base`.
+    pub(super) fn set(provider_base: &str) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("clown-demo-")
             .tempdir()
@@ -66,6 +68,7 @@ impl Stage {
         for name in [
             "bin",
             "config/agents.d",
+            "history/projects/app",
             "home",
             "manifests/providers",
             "state",
@@ -83,14 +86,15 @@ impl Stage {
         stage.install_agent(agent::FIRST_VERSION)?;
         let registry = toml_edit::value(stage.path("registry").display().to_string());
         let config = format!(
-            "[registry]\nurl = {registry}\nsync = \"never\"\n\n\
-             [prices.\"{MODEL}\"]\ninput = 3\noutput = 15\n"
+            "[registry]\nurl = {registry}\nsync = \"never\"\n[proxy]\nport = 0\n\
+             [prices.\"{MODEL}\"]\ninput = 3\noutput = 15\n\
+             [prices.\"{FIRST_MODEL}\"]\ninput = 3\noutput = 15\n"
         );
         stage.write_whole("config", "config.toml", &config, 0o600)?;
         stage.write_whole(
             "manifests/providers",
             &format!("{PROVIDER}.toml"),
-            &provider(),
+            &provider(provider_base),
             0o600,
         )?;
         Ok(stage)
@@ -117,6 +121,28 @@ impl Stage {
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         self.write_whole("config/profiles", &name, &text.replace(from, to), 0o600)
+    }
+
+    /// What another agent has written down of a conversation without a profile.
+    pub(super) fn write_history(&self) -> anyhow::Result<()> {
+        let line = serde_json::json!({
+            "type": "assistant", "sessionId": "s1", "cwd": "/work/app", "requestId": "req_1",
+            "timestamp": Timestamp::now().to_string(), "uuid": "u1",
+            "message": {"id": "msg_01MAKEBELIEVEMAKEBELIEVE", "role": "assistant", "model": FIRST_MODEL,
+                "usage": {"input_tokens": 900, "output_tokens": 60}},
+        });
+        let text = format!("{line}\n");
+        self.write_whole("history/projects/app", "s1.jsonl", &text, 0o600)
+    }
+
+    /// Kills the proxy of a profile, as a crash would.
+    pub(super) async fn kill_proxy(&self, alias: &str) -> anyhow::Result<()> {
+        let proxy = Client::new(self.discovery()).proxy(alias).await?;
+        let pid = proxy.pid.and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid
+            .and_then(Pid::from_raw)
+            .context("the proxy does not run")?;
+        Ok(kill_process(pid, Signal::KILL)?)
     }
 
     pub(super) fn discovery(&self) -> Discovery {
