@@ -3,7 +3,7 @@
 
 use clown_core::keys::Secret as Key;
 use clown_core::providers::{Format as CoreFormat, KeyAuth};
-use clown_core::proxies::{Ending, Found, Launcher, Plan, Worked};
+use clown_core::proxies::{self, Ending, Found, Health, Launcher, Plan, TargetHealth, Worked};
 use clown_fetch::FetcherSettings;
 use clown_proxy::config::{Auth, Configuration, Format, Limits, Network, Secret, Upstream};
 use clown_proxy::control::client::{self, Steering, SteeringError};
@@ -110,6 +110,24 @@ impl Launcher for InstanceLauncher {
         }
     }
 
+    fn health(&self, folder: &Path, pid: u32) -> io::Result<Health> {
+        let Told::Stands { health, .. } = Self::ask(folder, pid, &Ask::Tell)? else {
+            return Err(other_answer());
+        };
+        let targets = health.targets.into_iter();
+        Ok(Health {
+            targets: targets
+                .map(|it| TargetHealth {
+                    target: it.target,
+                    state: it.state,
+                    seconds: it.seconds,
+                    error: it.error,
+                })
+                .collect(),
+            trouble: health.trouble,
+        })
+    }
+
     fn stop(&self, folder: &Path, pid: u32) -> io::Result<()> {
         match Self::ask(folder, pid, &Ask::Stop)? {
             Told::Stops => Ok(()),
@@ -160,7 +178,7 @@ fn other_answer() -> io::Error {
 
 fn found(steering: &mut Steering) -> io::Result<Found> {
     let told = steering.ask(&Ask::Tell).map_err(io::Error::other)?;
-    let Told::Stands { pid, works } = told else {
+    let Told::Stands { pid, works, .. } = told else {
         return Err(other_answer());
     };
     if steering.pid().is_some_and(|other| other != pid) {
@@ -215,36 +233,60 @@ fn wait_until_ready(child: &mut Child) -> io::Result<()> {
 }
 
 fn configuration(plan: &Plan, network: &Network) -> Configuration {
-    let bases = plan.bases.iter();
+    let others = plan.others.iter();
     Configuration {
         profile: plan.profile.clone(),
         agent: plan.agent.clone(),
         provider: plan.provider.clone(),
         local_key: Secret::new(plan.local_key.expose()),
-        upstream: Upstream {
-            bases: bases
-                .map(|(format, base)| (format_of(*format), base.clone()))
-                .collect(),
-            key: plan.key.as_ref().map(|key| Secret::new(key.expose())),
-            auth: match plan.auth {
-                KeyAuth::Own => Auth::Own,
-                KeyAuth::Bearer => Auth::Bearer,
-            },
-        },
+        upstream: upstream(&plan.upstream),
+        others: others
+            .map(|(id, other)| (id.clone(), upstream(other)))
+            .collect(),
+        rules: plan.rules.clone(),
+        small_model: plan.small_model.clone(),
+        over_budget: plan.over_budget,
         network: network.clone(),
         limits: Limits::default(),
     }
 }
 
+fn upstream(plan: &proxies::Upstream) -> Upstream {
+    let mut keys = plan.keys.iter().map(|key| Secret::new(key.expose()));
+    let bases = plan.bases.iter();
+    Upstream {
+        bases: bases
+            .map(|(format, base)| (format_of(*format), base.clone()))
+            .collect(),
+        key: keys.next(),
+        more_keys: keys.collect(),
+        auth: match plan.auth {
+            KeyAuth::Own => Auth::Own,
+            KeyAuth::Bearer => Auth::Bearer,
+        },
+    }
+}
+
 fn plan(configuration: Configuration) -> Plan {
-    let upstream = configuration.upstream;
-    let bases = upstream.bases.into_iter();
+    let others = configuration.others.into_iter();
     Plan {
         profile: configuration.profile,
         agent: configuration.agent,
         provider: configuration.provider,
         local_key: Key::new(configuration.local_key.expose()),
-        key: upstream.key.map(|key| Key::new(key.expose())),
+        upstream: planned(configuration.upstream),
+        others: others.map(|(id, other)| (id, planned(other))).collect(),
+        rules: configuration.rules,
+        small_model: configuration.small_model,
+        over_budget: configuration.over_budget,
+    }
+}
+
+fn planned(upstream: Upstream) -> proxies::Upstream {
+    let keys = upstream.keys().map(|key| Key::new(key.expose())).collect();
+    let bases = upstream.bases.into_iter();
+    proxies::Upstream {
+        keys,
         auth: match upstream.auth {
             Auth::Own => KeyAuth::Own,
             Auth::Bearer => KeyAuth::Bearer,
@@ -288,14 +330,23 @@ mod tests {
         ];
         let bases = formats.map(|format| (format, format!("http://{format}")));
         for auth in [KeyAuth::Own, KeyAuth::Bearer] {
+            let upstream = |keys: &[&str]| proxies::Upstream {
+                keys: keys.iter().map(|key| Key::new(*key)).collect(),
+                auth,
+                bases: BTreeMap::from(bases.clone()),
+            };
+            let rules =
+                serde_json::json!({"routes": [{"name": "r", "when": "tools", "to": ["o/m"]}]});
             let before = Plan {
                 profile: "work".to_owned(),
                 agent: "claude".to_owned(),
                 provider: "p".to_owned(),
                 local_key: Key::new("local"),
-                key: Some(Key::new("real")),
-                auth,
-                bases: BTreeMap::from(bases.clone()),
+                upstream: upstream(&["real", "second"]),
+                others: BTreeMap::from([("o".to_owned(), upstream(&[]))]),
+                rules: serde_json::from_value(rules).unwrap(),
+                small_model: Some("small".to_owned()),
+                over_budget: true,
             };
             let there = configuration(&before, &Network::default());
             let text = serde_json::to_string(&there).unwrap();

@@ -35,6 +35,7 @@ pub use alias::{Alias, InvalidAlias};
 pub use composition::{Core, CoreError, CoreSettings, STATE_MARKS, Snapshot};
 pub use preparation::{PrepareError, RunRequest};
 pub use provider_check::{CheckError, CheckKey, CheckRequest, ProviderCheck};
+pub use proxying::ExplainError;
 pub use rules::Catalogue;
 pub use seq::Seq;
 pub use trial::{PlannedChange, PlannedFile, RunPlan, shown_member};

@@ -127,7 +127,7 @@ impl Core {
             // Outside the profile's lock: a command that prints the key may take its time, and so
             // may a proxy that starts.
             let key = self.key_of(&profile, caller)?;
-            let way = self.way_of(&profile, key)?;
+            let way = self.way_of(&profile, key, caller)?;
             let done = self.profiles.with_runnable(alias, |now| {
                 if now.definition != profile.definition {
                     return Ok(None);
@@ -147,14 +147,26 @@ impl Core {
         caller: Option<ProcessIdentity>,
     ) -> Result<Option<Secret>, PrepareError> {
         let (_, provider) = self.catalogue.of(&profile.definition)?;
-        let source = match &profile.definition.key {
-            Some(source) if !provider.is_own_login() => source,
-            _ => return Ok(None),
-        };
+        match &profile.definition.key {
+            Some(source) if !provider.is_own_login() => self
+                .key_from(&profile.alias, source, provider.id.as_str(), caller)
+                .map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The key of a provider, from where a profile says that it is.
+    pub(crate) fn key_from(
+        &self,
+        alias: &Alias,
+        source: &KeySource,
+        provider: &str,
+        caller: Option<ProcessIdentity>,
+    ) -> Result<Secret, PrepareError> {
         if let KeySource::Store(name) = source {
-            self.keys.check_provider(name, provider.id.as_str())?;
+            self.keys.check_provider(name, provider)?;
             // Keys of earlier versions belong to whoever uses them first.
-            self.keys.bind(name, provider.id.as_str())?;
+            self.keys.bind(name, provider)?;
         }
         let _slot = Slot::take(&self.key_look_ups, MAX_KEY_LOOK_UPS).ok_or(PrepareError::Busy)?;
         let resolver = KeyResolver {
@@ -162,7 +174,7 @@ impl Core {
             environment: &self.environment,
             caller,
         };
-        Ok(Some(resolver.resolve(&profile.alias, source)?))
+        Ok(resolver.resolve(alias, source)?)
     }
 
     fn prepare(

@@ -6,13 +6,15 @@ use crate::keys::{KeySource, Secret};
 use crate::launch;
 use crate::preparation::{PrepareError, Way};
 use crate::process::ProcessIdentity;
-use crate::profiles::{Definition, Published};
-use crate::proxies::{self, Plan, PortWish, Proxy, ProxyDefinition, ProxyFault};
+use crate::profiles::{Definition, ProfileError, Published};
+use crate::proxies::{self, Plan, PortWish, Proxy, ProxyDefinition, ProxyFault, Upstream};
 use crate::store::StoreError;
+use clown_routes::{Explained, Facts, FactsError, Moment, Target};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 impl Core {
     /// Starts the proxy of `alias`; one that runs works by what the profile says now. Keys in
@@ -83,6 +85,7 @@ impl Core {
         &self,
         profile: &Published,
         key: Option<Secret>,
+        caller: Option<ProcessIdentity>,
     ) -> Result<Way, PrepareError> {
         let proxy = ProxyDefinition::of(&profile.definition);
         self.usage
@@ -91,7 +94,7 @@ impl Core {
         if !proxy.enabled {
             return Ok(Way::direct(key));
         }
-        let plan = self.plan_of(profile, key)?;
+        let plan = self.plan_of(profile, key, caller)?;
         let local_key = plan.local_key.clone();
         let instance = self.proxies.start(&profile.alias, plan, proxy.port)?;
         self.usage.follow_soon();
@@ -129,11 +132,18 @@ impl Core {
         }
         let caller = cli_pid.and_then(ProcessIdentity::of);
         let key = self.key_of(&profile, caller)?;
-        Ok((self.plan_of(&profile, key)?, proxy.port))
+        Ok((self.plan_of(&profile, key, caller)?, proxy.port))
     }
 
-    fn plan_of(&self, profile: &Published, key: Option<Secret>) -> Result<Plan, PrepareError> {
+    fn plan_of(
+        &self,
+        profile: &Published,
+        key: Option<Secret>,
+        caller: Option<ProcessIdentity>,
+    ) -> Result<Plan, PrepareError> {
         let definition = &profile.definition;
+        let alias = &profile.alias;
+        let proxy = ProxyDefinition::of(definition);
         let (agent, provider) = self.catalogue.of(definition)?;
         let providers: Vec<_> = self.catalogue.providers.current().all().cloned().collect();
         let wanted = provider.key.as_ref();
@@ -146,21 +156,118 @@ impl Core {
             }
             .into());
         }
+        let in_use = self.proxies.plan_in_use(alias);
+        // One in the shell of whoever ran the profile cannot be found again: it stays as it was.
+        let keys_of = |id: &str| -> Result<Vec<Secret>, PrepareError> {
+            let sources = proxy.keys.get(id).into_iter().flatten();
+            let keys = sources.map(|source| self.key_from(alias, source, id, caller));
+            match keys.collect() {
+                Err(error) => match in_use.as_ref().and_then(|plan| plan.others.get(id)) {
+                    Some(known) if caller.is_none() => Ok(known.keys.clone()),
+                    _ => Err(error),
+                },
+                keys => keys,
+            }
+        };
+        let own = provider.id.as_str();
+        let mut others = BTreeMap::new();
+        for id in proxy.rules.providers() {
+            if id == own {
+                continue;
+            }
+            let other = self.catalogue.providers.current().get(id).cloned();
+            let Some(other) = other else { continue };
+            let upstream = Upstream {
+                keys: keys_of(id)?,
+                auth: other.key.as_ref().map(|key| key.auth).unwrap_or_default(),
+                bases: launch::addresses_of(&other, &definition.env)?,
+            };
+            others.insert(id.to_owned(), upstream);
+        }
         Ok(Plan {
-            profile: profile.alias.to_string(),
+            profile: alias.to_string(),
             agent: agent.id.as_str().to_owned(),
-            provider: provider.id.as_str().to_owned(),
-            local_key: self.proxies.local_key(&profile.alias)?,
-            key,
-            auth: wanted.map(|wanted| wanted.auth).unwrap_or_default(),
-            bases: launch::addresses(
-                &agent,
-                &provider,
-                definition.endpoint_id.as_deref(),
-                &definition.env,
-                &providers,
-            )?,
+            provider: own.to_owned(),
+            local_key: self.proxies.local_key(alias)?,
+            upstream: Upstream {
+                keys: key.into_iter().chain(keys_of(own)?).collect(),
+                auth: wanted.map(|wanted| wanted.auth).unwrap_or_default(),
+                bases: launch::addresses(
+                    &agent,
+                    &provider,
+                    definition.endpoint_id.as_deref(),
+                    &definition.env,
+                    &providers,
+                )?,
+            },
+            others,
+            over_budget: proxy.rules.ask_for_budget() && self.is_over_budget(alias),
+            rules: proxy.rules,
+            small_model: definition.small_model.clone(),
         })
+    }
+
+    /// Whether one of the budgets of `alias` is used up.
+    fn is_over_budget(&self, alias: &Alias) -> bool {
+        let Ok(zone) = self.usage.zone(None) else {
+            return false;
+        };
+        let budgets = self.usage.budgets(&zone).unwrap_or_else(|error| {
+            tracing::warn!(profile = %alias, "its budgets are not known: {error}");
+            Vec::new()
+        });
+        budgets
+            .iter()
+            .any(|budget| budget.profile == *alias && budget.used.cost.total_cost >= budget.limit)
+    }
+
+    /// What the rules of `alias` make of a request, and why.
+    pub fn explain_route(
+        &self,
+        alias: &Alias,
+        body: &[u8],
+        headers: &[(String, String)],
+    ) -> Result<Explained, ExplainError> {
+        let definition = self.profiles.get(alias)?.published.definition;
+        let proxy = ProxyDefinition::of(&definition);
+        let providers = self.catalogue.providers.current();
+        let rules = proxy
+            .rules
+            .check(|id| providers.get(id).is_some())
+            .map_err(|error| {
+                ProfileError::invalid(format!("proxy_config.{}", error.place), error.message)
+            })?;
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut facts = Facts::of(body, headers, definition.small_model.as_deref())?;
+        facts.over_budget = proxy.rules.ask_for_budget() && self.is_over_budget(alias);
+        let now = time::OffsetDateTime::now_utc();
+        let zone = self.usage.zone(None);
+        let offset = zone.map_or(0, |zone| zone.offset_at(now.unix_timestamp()));
+        let offset = time::UtcOffset::from_whole_seconds(i32::try_from(offset).unwrap_or_default());
+        let now = now.to_offset(offset.unwrap_or(time::UtcOffset::UTC));
+        let mut explained = rules.explain(&facts, Moment::of(now));
+        if explained.targets.is_empty() {
+            explained.targets.push(Target::Model {
+                provider: definition.provider_id,
+                model: Some(facts.model).filter(|model| !model.is_empty()),
+            });
+        }
+        Ok(explained)
+    }
+
+    /// Has instances whose rules ask for the budget know when it is used up, and when no longer.
+    fn follow_budgets(&self) {
+        for proxy in self.proxies().unwrap_or_default() {
+            let alias = &proxy.profile;
+            let Some(plan) = proxy.instance.and_then(|_| self.proxies.plan_in_use(alias)) else {
+                continue;
+            };
+            if plan.rules.ask_for_budget() && plan.over_budget != self.is_over_budget(alias) {
+                self.refresh_proxy(alias);
+            }
+        }
     }
 
     /// Has instances follow their profiles from now on, until [`Core::stop`]; those that died while
@@ -180,9 +287,15 @@ impl Core {
                         core.refresh_proxy(&proxy.profile);
                     }
                 });
-                while let Some(aliases) = changed.next() {
-                    for alias in aliases {
-                        with(&weak, |core| core.refresh_proxy(&alias));
+                loop {
+                    match changed.next_within(LOOK_AT_BUDGETS) {
+                        Ok(Some(aliases)) => {
+                            for alias in aliases {
+                                with(&weak, |core| core.refresh_proxy(&alias));
+                            }
+                        }
+                        Ok(None) => return,
+                        Err(_) => with(&weak, Core::follow_budgets),
                     }
                 }
             })
@@ -223,7 +336,11 @@ impl Core {
             return;
         };
         let provider = &profile.definition.provider_id;
-        let in_use = || self.proxies.key_in_use(alias, provider);
+        let in_use = || {
+            let plan = self.proxies.plan_in_use(alias)?;
+            let own = plan.provider == *provider;
+            plan.upstream.keys.into_iter().next().filter(|_| own)
+        };
         let key = match &profile.definition.key {
             // It is in the environment of whoever ran the profile, which is not known here.
             Some(KeySource::Env(_)) => {
@@ -236,12 +353,27 @@ impl Core {
             in_use()
         });
         let applied = self
-            .plan_of(&profile, key)
+            .plan_of(&profile, key, None)
             .and_then(|plan| Ok(self.proxies.apply(alias, plan)?));
         if let Err(error) = applied {
             tracing::warn!(profile = %alias, "its proxy goes on as it was: {error}");
         }
     }
+}
+
+/// How often it is looked whether a budget is used up.
+const LOOK_AT_BUDGETS: Duration = Duration::from_secs(5);
+
+/// It cannot be told who takes a request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// The profile, or its rules.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The request.
+    #[error(transparent)]
+    Request(#[from] FactsError),
 }
 
 fn with(core: &Weak<Core>, work: impl FnOnce(&Core)) {

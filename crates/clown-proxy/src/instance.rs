@@ -312,9 +312,11 @@ impl Steered for Instance {
                         configuration: work.service.configuration(),
                     })
                 });
+                let health = work.as_ref().map(|work| work.service.health());
                 Told::Stands {
                     pid: std::process::id(),
                     works,
+                    health: health.unwrap_or_default(),
                 }
             }
             Ask::Stop => {

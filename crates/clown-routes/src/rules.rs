@@ -3,7 +3,7 @@ use crate::facts::Facts;
 use crate::glob;
 use crate::target::Target;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The rules of a profile, as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +98,23 @@ pub struct Verdict {
 }
 
 impl Rules {
+    /// The ids of the providers that they name.
+    pub fn providers(&self) -> BTreeSet<&str> {
+        let written = self.routes.iter().flat_map(|route| &route.to);
+        let written = written.filter_map(|text| text.split_once('/').map(|(provider, _)| provider));
+        let aliases = self.aliases.values().filter_map(|target| match target {
+            Target::Model { provider, .. } => Some(provider.as_str()),
+            Target::Refuse(_) => None,
+        });
+        written.chain(aliases).collect()
+    }
+
+    /// Whether a rule asks if the budget is used up.
+    pub fn ask_for_budget(&self) -> bool {
+        let mut conditions = self.routes.iter().filter_map(|route| route.when.as_deref());
+        conditions.any(|when| when.to_lowercase().contains("over_budget"))
+    }
+
     /// The rules ready for requests. `has_provider` knows the ids of providers.
     pub fn check(&self, has_provider: impl Fn(&str) -> bool) -> Result<Checked, RulesError> {
         let known = |place: &str, target: &Target| match target {
@@ -301,6 +318,11 @@ mod tests {
             })
         );
         assert!(checked(json!({})).unwrap().is_empty());
+        let written = json!({"aliases": {"b": "groq/x"}, "routes": [
+            {"name": "a", "to": ["gemini/y", "b", "refuse"], "when": "over_budget"}]});
+        let written = serde_json::from_value::<Rules>(written).unwrap();
+        assert!(written.providers().into_iter().eq(["gemini", "groq"]));
+        assert!(written.ask_for_budget());
     }
 
     #[test]

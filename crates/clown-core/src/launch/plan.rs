@@ -67,6 +67,7 @@ pub fn plan(
         input.env,
         &[],
         input.providers,
+        input.through.is_some(),
     )?;
     if let (Some(target), Some(through)) = (&mut target, input.through) {
         target.url = match target.format {
@@ -130,7 +131,8 @@ pub fn plan(
 }
 
 /// Whether `agent` can be started with `provider` at all, and the variables of `env` make its address
-/// whole; `agents` and `providers` are what can be proposed.
+/// whole; `agents` and `providers` are what can be proposed. With a proxy that translates, they need
+/// have no format in common.
 pub fn check(
     agent: &AgentManifest,
     provider: &ProviderManifest,
@@ -138,8 +140,18 @@ pub fn check(
     env: &BTreeMap<String, String>,
     agents: &[Arc<AgentManifest>],
     providers: &[Arc<ProviderManifest>],
+    translates: bool,
 ) -> Result<(), LaunchError> {
-    Target::choose(agent, provider, endpoint_id, env, agents, providers).map(drop)
+    Target::choose(
+        agent,
+        provider,
+        endpoint_id,
+        env,
+        agents,
+        providers,
+        translates,
+    )
+    .map(drop)
 }
 
 /// The addresses of the provider's endpoint that `agent` would use, of each format that is spoken
@@ -151,7 +163,7 @@ pub fn addresses(
     env: &BTreeMap<String, String>,
     providers: &[Arc<ProviderManifest>],
 ) -> Result<BTreeMap<Format, String>, LaunchError> {
-    let target = Target::choose(agent, provider, endpoint_id, env, &[], providers)?;
+    let target = Target::choose(agent, provider, endpoint_id, env, &[], providers, true)?;
     let Some(target) = target else {
         return Ok(BTreeMap::new());
     };
@@ -159,6 +171,24 @@ pub fn addresses(
         Some((*format, url.fill(env).ok()?))
     };
     Ok(target.endpoint.urls.iter().filter_map(whole).collect())
+}
+
+/// The addresses of the endpoint that a provider is asked at by rules: its default one.
+pub fn addresses_of(
+    provider: &ProviderManifest,
+    env: &BTreeMap<String, String>,
+) -> Result<BTreeMap<Format, String>, LaunchError> {
+    let mut addresses = BTreeMap::new();
+    for (format, url) in provider
+        .default_endpoint()
+        .into_iter()
+        .flat_map(|it| &it.urls)
+    {
+        let url = url.fill(env);
+        let url = url.map_err(|unfilled| address_incomplete(provider, unfilled))?;
+        addresses.insert(*format, url);
+    }
+    Ok(addresses)
 }
 
 /// The model of a run: the profile's, else the provider's, else the agent's own default.
@@ -211,6 +241,7 @@ impl<'p> Target<'p> {
         env: &BTreeMap<String, String>,
         agents: &[Arc<AgentManifest>],
         providers: &[Arc<ProviderManifest>],
+        translates: bool,
     ) -> Result<Option<Self>, LaunchError> {
         let named = match endpoint_id {
             Some(id) => Some(find_endpoint(provider, id)?),
@@ -219,7 +250,11 @@ impl<'p> Target<'p> {
         if provider.is_own_login() {
             return Ok(None);
         }
+        if translates && let Some(target) = Self::translated(agent, provider, named, env) {
+            return target.map(Some);
+        }
         let no_shared_format = || LaunchError::NoSharedFormat {
+            could_translate: Self::translated(agent, provider, named, env).is_some(),
             agent: agent.id.as_str().to_owned(),
             provider: provider.id.as_str().to_owned(),
             providers: working_providers(agent, providers),
@@ -241,6 +276,34 @@ impl<'p> Target<'p> {
             .chain(&provider.endpoints);
         let serving = endpoints.find(|endpoint| endpoint.urls.contains_key(&format));
         Self::at(provider, serving.ok_or_else(no_shared_format)?, format, env)
+    }
+
+    /// What a proxy makes of it that translates between formats, where agent and endpoint share none
+    /// and both speak one of those. None where nothing needs to, or can be translated.
+    fn translated(
+        agent: &AgentManifest,
+        provider: &'p ProviderManifest,
+        named: Option<&'p Endpoint>,
+        env: &BTreeMap<String, String>,
+    ) -> Option<Result<Self, LaunchError>> {
+        let shares = match named {
+            Some(endpoint) => best_format(agent, provider, endpoint).is_some(),
+            None => shared_format(agent, provider).is_some(),
+        };
+        let format = agent.formats.iter().find(|it| it.is_translated())?;
+        let endpoint = named.or_else(|| provider.default_endpoint())?;
+        let url = endpoint
+            .urls
+            .iter()
+            .find(|(format, _)| format.is_translated())?;
+        let url = url.1.fill(env);
+        (!shares).then(|| {
+            Ok(Self {
+                url: url.map_err(|unfilled| address_incomplete(provider, unfilled))?,
+                format: *format,
+                endpoint,
+            })
+        })
     }
 
     fn at(

@@ -385,7 +385,7 @@ fn refusals_say_what_to_do() {
         "claude",
         "openai",
         &|_| (),
-        "claude cannot use the provider openai: they have no wire format in common; claude works with anthropic, azure-openai, bedrock, deepseek, fireworks, litellm, lmstudio, local and 7 more",
+        "claude cannot use the provider openai: they have no wire format in common; claude works with anthropic, azure-openai, bedrock, deepseek, fireworks, litellm, lmstudio, local and 7 more. A proxy of the profile translates between them: proxy_config.enabled=true",
     );
     check(
         "gemini",

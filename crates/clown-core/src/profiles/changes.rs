@@ -3,6 +3,7 @@
 use crate::Alias;
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Profiles that may have changed since they were last asked for: never more than there are.
 #[derive(Debug, Default)]
@@ -17,6 +18,10 @@ struct State {
     is_closed: bool,
 }
 
+/// Nothing has changed in that time.
+#[derive(Debug)]
+pub(crate) struct TimedOut;
+
 impl Changes {
     pub(super) fn note(&self, alias: &Alias) {
         self.lock().aliases.insert(alias.clone());
@@ -29,16 +34,22 @@ impl Changes {
         self.woken.notify_all();
     }
 
-    /// Waits until something may have changed. None when nobody is to wait any more.
-    pub(crate) fn next(&self) -> Option<BTreeSet<Alias>> {
-        let mut state = self.lock();
-        while state.aliases.is_empty() && !state.is_closed {
-            state = self
-                .woken
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+    /// Waits until something may have changed, but no longer than that; `Err` then. None when nobody is
+    /// to wait any more.
+    pub(crate) fn next_within(&self, limit: Duration) -> Result<Option<BTreeSet<Alias>>, TimedOut> {
+        let (mut state, waited) = self
+            .woken
+            .wait_timeout_while(self.lock(), limit, |state| {
+                state.aliases.is_empty() && !state.is_closed
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
+            return Ok(None);
         }
-        (!state.is_closed).then(|| std::mem::take(&mut state.aliases))
+        if waited.timed_out() && state.aliases.is_empty() {
+            return Err(TimedOut);
+        }
+        Ok(Some(std::mem::take(&mut state.aliases)))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,16 +1,24 @@
 //! What a profile says of its proxy.
 
 use super::ports::PortWish;
+use crate::keys::KeySource;
 use crate::profiles::Definition;
+use clown_routes::Rules;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What is said in `proxy_config`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProxyDefinition {
     /// Whether the profile's agent goes through a proxy.
     pub enabled: bool,
     /// Where that listens.
     pub port: PortWish,
+    /// Who takes which request.
+    pub rules: Rules,
+    /// Where the keys of providers are that rules name; more than one take turns. Those of the
+    /// profile's own provider take turns with the profile's key.
+    pub keys: BTreeMap<String, Vec<KeySource>>,
 }
 
 /// A member of `proxy_config` that cannot stand.
@@ -20,7 +28,7 @@ pub(crate) struct WrongMember {
     pub(crate) message: String,
 }
 
-const MEMBERS: [&str; 2] = ["enabled", "port"];
+const MEMBERS: [&str; 5] = ["enabled", "port", "aliases", "routes", "keys"];
 
 impl ProxyDefinition {
     /// Of a profile; one whose `proxy_config` cannot stand has none.
@@ -58,7 +66,45 @@ impl ProxyDefinition {
                 }
             },
         };
-        Ok(Self { enabled, port })
+        let mut rules = Map::new();
+        for name in ["aliases", "routes"] {
+            match members.get(name) {
+                None | Some(Value::Null) => {}
+                Some(value) => drop(rules.insert(name.to_owned(), value.clone())),
+            }
+        }
+        let rules = match serde_json::from_value(Value::Object(rules)) {
+            Ok(rules) => rules,
+            Err(error) => return wrong("routes", error.to_string()),
+        };
+        let mut keys = BTreeMap::new();
+        match members.get("keys") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(given)) => {
+                for (provider, value) in given {
+                    let sources = match value {
+                        Value::Array(items) => items.clone(),
+                        one => vec![one.clone()],
+                    };
+                    let sources: Result<Vec<KeySource>, _> =
+                        sources.into_iter().map(serde_json::from_value).collect();
+                    match sources {
+                        Ok(sources) => drop(keys.insert(provider.clone(), sources)),
+                        Err(error) => return wrong(&format!("keys.{provider}"), error.to_string()),
+                    }
+                }
+            }
+            Some(_) => {
+                let message = "it has a member for each provider, such as gemini = { env = \"GEMINI_API_KEY\" }";
+                return wrong("keys", message.to_owned());
+            }
+        }
+        Ok(Self {
+            enabled,
+            port,
+            rules,
+            keys,
+        })
     }
 }
 
@@ -71,7 +117,12 @@ mod tests {
     fn members_and_what_is_wrong_with_them() {
         let read = |members: Value| ProxyDefinition::read(members.as_object().unwrap());
         let check = |members: Value, enabled: bool, port: PortWish| {
-            assert_eq!(read(members), Ok(ProxyDefinition { enabled, port }));
+            let expected = ProxyDefinition {
+                enabled,
+                port,
+                ..ProxyDefinition::default()
+            };
+            assert_eq!(read(members), Ok(expected));
         };
         check(json!({}), false, PortWish::Usual);
         check(json!({"enabled": false}), false, PortWish::Usual);
@@ -89,5 +140,18 @@ mod tests {
         refused(json!({"port": 65_536}), "port");
         refused(json!({"port": "9000"}), "port");
         refused(json!({"enable": true}), "enable");
+        refused(json!({"routes": 7}), "routes");
+        refused(json!({"routes": [{"name": "a", "too": []}]}), "routes");
+        refused(json!({"keys": {"gemini": "abc"}}), "keys.gemini");
+        refused(json!({"keys": 7}), "keys");
+        let read = read(json!({
+            "routes": [{"name": "a", "to": ["gemini/x"]}],
+            "aliases": {"b": "groq/y"},
+            "keys": {"gemini": {"env": "A"}, "groq": [{"env": "B"}, {"store": "c"}]},
+        }));
+        let read = read.unwrap();
+        assert_eq!((read.rules.routes.len(), read.rules.aliases.len()), (1, 1));
+        assert_eq!(read.keys["gemini"], [KeySource::Env("A".to_owned())]);
+        assert_eq!(read.keys["groq"].len(), 2);
     }
 }

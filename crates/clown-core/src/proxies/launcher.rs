@@ -3,6 +3,7 @@
 
 use crate::keys::Secret;
 use crate::providers::{Format, KeyAuth};
+use clown_routes::Rules;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -17,6 +18,9 @@ pub trait Launcher: fmt::Debug + Send + Sync {
     /// Has the instance of `folder`, which is the process `pid`, work by `plan` from now on. One that
     /// listens nowhere begins to on `port`, 0 for any free one.
     fn work(&self, folder: &Path, pid: u32, port: u16, plan: &Plan) -> io::Result<Worked>;
+
+    /// How its targets stand.
+    fn health(&self, folder: &Path, pid: u32) -> io::Result<Health>;
 
     /// Asks it to end when what is open has ended.
     fn stop(&self, folder: &Path, pid: u32) -> io::Result<()>;
@@ -76,12 +80,49 @@ pub struct Plan {
     pub provider: String,
     /// The only key that is taken.
     pub local_key: Secret,
-    /// The provider's key; None where none is wanted.
-    pub key: Option<Secret>,
-    /// How requests carry it.
+    /// How the provider is asked.
+    pub upstream: Upstream,
+    /// The other providers that rules name, by id.
+    pub others: BTreeMap<String, Upstream>,
+    /// Who takes which request.
+    pub rules: Rules,
+    /// The profile's model for small requests.
+    pub small_model: Option<String>,
+    /// Whether the profile has used up its budget.
+    pub over_budget: bool,
+}
+
+/// How a provider is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its keys, which take turns; none where none is wanted.
+    pub keys: Vec<Secret>,
+    /// How requests carry them.
     pub auth: KeyAuth,
-    /// The provider's base address for each format.
+    /// Its base address for each format.
     pub bases: BTreeMap<Format, String>,
+}
+
+/// How the targets of an instance stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Those that have failed again and again, and are left alone for a while.
+    pub targets: Vec<TargetHealth>,
+    /// Why nobody could answer a request, while nobody has since.
+    pub trouble: Option<String>,
+}
+
+/// A target that is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetHealth {
+    /// `provider/model`.
+    pub target: String,
+    /// `open`, or `half-open`: the next request tries it.
+    pub state: String,
+    /// For how many more seconds.
+    pub seconds: u64,
+    /// What went wrong last.
+    pub error: String,
 }
 
 /// Starts nothing, and says so: for programs that want no other processes.
@@ -98,6 +139,10 @@ impl Launcher for NoLauncher {
     }
 
     fn stop(&self, _folder: &Path, _pid: u32) -> io::Result<()> {
+        Err(none())
+    }
+
+    fn health(&self, _folder: &Path, _pid: u32) -> io::Result<Health> {
         Err(none())
     }
 

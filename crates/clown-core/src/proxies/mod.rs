@@ -16,7 +16,9 @@ mod transition;
 
 pub use definition::ProxyDefinition;
 pub use error::ProxyFault;
-pub use launcher::{Ending, Found, Launcher, NoLauncher, Plan, Worked};
+pub use launcher::{
+    Ending, Found, Health, Launcher, NoLauncher, Plan, TargetHealth, Upstream, Worked,
+};
 pub use ports::PortWish;
 pub use rows::list_in;
 pub use transition::Observed;
@@ -212,13 +214,22 @@ impl Proxies {
         self.ask(alias, |answer| Message::Apply(Box::new(plan), answer))
     }
 
-    /// The key of `provider` that the instance of `alias` works with, if it runs and asks that one.
-    pub fn key_in_use(&self, alias: &Alias, provider: &str) -> Option<Secret> {
+    /// What the instance of `alias` works by, if it runs.
+    pub fn plan_in_use(&self, alias: &Alias) -> Option<Plan> {
         if !lock(&self.inner.supervisors).by_alias.contains_key(alias) {
             return None;
         }
-        let plan = self.ask(alias, Message::Tell).ok()??;
-        plan.key.filter(|_| plan.provider == provider)
+        self.ask(alias, Message::Tell).ok()?
+    }
+
+    /// How the targets of the instance of `alias` stand; nothing where none runs, or does not tell.
+    pub fn health(&self, alias: &Alias) -> Health {
+        let instance = self.get(alias).ok().and_then(|proxy| proxy.instance);
+        let told = instance.map(|instance| {
+            let folder = self.inner.folder_of(alias);
+            self.inner.launcher.health(&folder, instance.pid)
+        });
+        told.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Stops it once what is open has ended, for which it has 10 s. Blocks until it is gone. One

@@ -21,6 +21,9 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(10);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How often an instance is asked how its targets stand.
+pub(super) const LOOK_AT_HEALTH: Duration = Duration::from_secs(2);
+
 /// How long one may take to end: it gives open requests 10 s.
 const ENDS_WITHIN: Duration = Duration::from_secs(13);
 
@@ -72,6 +75,10 @@ pub(super) struct Supervisor {
     restarts: Restarts,
     /// When it is started again.
     again_at: Option<Instant>,
+    /// When it is asked again how its targets stand.
+    look_at: Option<Instant>,
+    /// What was told of that.
+    trouble: Option<String>,
 }
 
 struct Running {
@@ -93,13 +100,16 @@ impl Supervisor {
             last_port: None,
             restarts: Restarts::default(),
             again_at: None,
+            look_at: None,
+            trouble: None,
         }
     }
 
     /// Until nobody can tell it anything any more. An instance that runs then goes on.
     pub(super) fn run(mut self, told: &Receiver<Message>) {
         loop {
-            let message = match self.again_at {
+            let until = self.again_at.or(self.look_at);
+            let message = match until {
                 None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => told.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
@@ -128,7 +138,8 @@ impl Supervisor {
                     let _ = answer.send(());
                 }
                 Ok(Message::Ended(token)) => self.ended(token),
-                Err(RecvTimeoutError::Timeout) => self.start_again(),
+                Err(RecvTimeoutError::Timeout) if self.again_at.is_some() => self.start_again(),
+                Err(RecvTimeoutError::Timeout) => self.look_at_health(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -280,7 +291,29 @@ impl Supervisor {
         true
     }
 
+    /// Tells once that all of its upstreams fail, until one answers again.
+    fn look_at_health(&mut self) {
+        self.look_at = None;
+        let Some(running) = &self.running else {
+            return;
+        };
+        let pid = running.instance.pid;
+        self.look_at = Some(Instant::now() + LOOK_AT_HEALTH);
+        // One that does not tell is told of by its end.
+        let Ok(health) = self.inner.launcher.health(&self.folder, pid) else {
+            return;
+        };
+        if let Some(trouble) = &health.trouble
+            && self.trouble.is_none()
+        {
+            self.failed(trouble.clone());
+        }
+        self.trouble = health.trouble;
+    }
+
     fn watch(&mut self, instance: Instance, handle: Arc<ProcessHandle>, child: Option<Child>) {
+        self.look_at = Some(Instant::now() + LOOK_AT_HEALTH);
+        self.trouble = None;
         let token = self.inner.watch(&self.alias, Arc::clone(&handle));
         self.last_port = Some(instance.port);
         self.running = Some(Running {

@@ -1,5 +1,6 @@
 //! The life of instances, with real processes that serve nobody.
 
+use super::supervisor::LOOK_AT_HEALTH;
 use super::*;
 use crate::bus::Read;
 use crate::keys::Secret;
@@ -24,6 +25,7 @@ struct Fake {
     next_port: AtomicU16,
     launches: AtomicUsize,
     dies_at_once: AtomicBool,
+    health: Mutex<Health>,
 }
 
 impl Launcher for Fake {
@@ -55,6 +57,10 @@ impl Launcher for Fake {
         };
         lock(&self.works).insert(pid, (port, plan.clone()));
         Ok(Worked::On(port))
+    }
+
+    fn health(&self, _folder: &Path, _pid: u32) -> io::Result<Health> {
+        Ok(lock(&self.health).clone())
     }
 
     fn stop(&self, folder: &Path, pid: u32) -> io::Result<()> {
@@ -180,9 +186,15 @@ fn plan(base: &str) -> Plan {
         agent: "claude".to_owned(),
         provider: "anthropic".to_owned(),
         local_key: Secret::new("local"),
-        key: Some(Secret::new("real")),
-        auth: KeyAuth::Own,
-        bases: BTreeMap::from([(crate::providers::Format::OpenaiChat, base.to_owned())]),
+        upstream: Upstream {
+            keys: vec![Secret::new("real")],
+            auth: KeyAuth::Own,
+            bases: BTreeMap::from([(crate::providers::Format::OpenaiChat, base.to_owned())]),
+        },
+        others: BTreeMap::new(),
+        rules: clown_routes::Rules::default(),
+        small_model: None,
+        over_budget: false,
     }
 }
 
@@ -196,9 +208,8 @@ fn it_is_started_once_and_works_by_the_newest_plan() {
     world.proxies.apply(&name("work"), plan("b")).unwrap();
     let works = lock(&world.fake.works).get(&first.pid).cloned();
     assert_eq!(works, Some((8081, plan("b"))));
-    let key = world.proxies.key_in_use(&name("work"), "anthropic");
-    assert_eq!(key, Some(Secret::new("real")));
-    assert_eq!(world.proxies.key_in_use(&name("work"), "openai"), None);
+    assert_eq!(world.proxies.plan_in_use(&name("work")), Some(plan("b")));
+    assert_eq!(world.proxies.plan_in_use(&name("nobody")), None);
     assert_eq!(world.proxies.running_count().unwrap(), 2);
     world.proxies.stop(&name("work")).unwrap();
     world.proxies.stop(&name("work")).unwrap();
@@ -307,10 +318,7 @@ fn the_next_daemon_takes_over_what_lives_and_tells_of_what_does_not() {
         ["stopped idle 0", "stopped play -1", died]
     );
     assert_eq!(world.start("work", PortWish::Usual).unwrap(), work);
-    assert_eq!(
-        world.proxies.key_in_use(&name("work"), "anthropic"),
-        Some(Secret::new("real"))
-    );
+    assert!(world.proxies.plan_in_use(&name("work")).is_some());
     signal(work.pid, Signal::KILL);
     let told = world.wait_until("started again", |told| told.len() == before + 6);
     assert_eq!(told.last().unwrap(), "started work 8081");
@@ -366,4 +374,24 @@ fn the_log_is_the_end_of_all_spools() {
     check(5, None, &["a", "b", "c", "d", "e"]);
     check(3, None, &["c", "d", "e"]);
     check(5, Some("c"), &["d", "e"]);
+}
+
+#[test]
+fn that_all_upstreams_fail_is_told_once_until_one_answers() {
+    let world = World::new();
+    let work = world.start("work", PortWish::Usual).unwrap();
+    let say = |trouble: Option<&str>| {
+        lock(&world.fake.health).trouble = trouble.map(ToOwned::to_owned);
+    };
+    say(Some("all upstreams fail: a/x (529)"));
+    let error = "error work all upstreams fail: a/x (529)";
+    let started = format!("started work {}", work.port);
+    world.wait_until("told", |told| *told == [&*started, error]);
+    // One that answers again, and fails anew.
+    say(None);
+    std::thread::sleep(2 * LOOK_AT_HEALTH);
+    say(Some("all upstreams fail: a/x (500)"));
+    let again = "error work all upstreams fail: a/x (500)";
+    world.wait_until("told again", |told| *told == [&*started, error, again]);
+    world.proxies.stop_all();
 }

@@ -6,6 +6,7 @@ pub mod client;
 pub(crate) mod server;
 
 use crate::config::Configuration;
+use crate::serve::Health;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,9 @@ pub enum Told {
         pid: u32,
         /// What it does; none before it was told.
         works: Option<Box<Assignment>>,
+        /// How its targets stand.
+        #[serde(default)]
+        health: Health,
     },
     /// It is about to end.
     Stops,
