@@ -517,3 +517,125 @@ fn a_running_proxy_holds_the_idle_timeout_back() {
     world.clown_ok(&["proxy", "stop", "work"]);
     assert_eq!(world.daemon_ended(), Some(0));
 }
+
+#[test]
+fn rules_send_requests_elsewhere_translated_and_are_explained() {
+    let (own, other) = (Upstream::start(), Upstream::start());
+    let world = world(&own, "exit 0");
+    let provider = format!(
+        "id = \"chatty\"\nname = \"Chatty\"\n[key]\nvariable = \"CHATTY_KEY\"\nrequired = true\n[[endpoints]]\nid = \"here\"\nurls = {{ openai-chat = \"http://{}/v1\" }}\n",
+        other.address
+    );
+    fs::write(world.path("config/providers.d/chatty.toml"), provider).unwrap();
+    fs::write(world.path("work/chatty.key"), "sk-chatty-1").unwrap();
+    create(&world, "work", json!({"enabled": true}));
+    let route = |arguments: &[&str]| {
+        let arguments = [&["proxy", "route"], arguments].concat();
+        let output = world.clown(&arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(text).unwrap(),
+        )
+    };
+    let refused = |arguments: &[&str], code: i32, part: &str| {
+        let (found, text) = route(arguments);
+        assert_eq!(found, code, "{text}");
+        assert!(text.contains(part), "{part}: {text}");
+    };
+    let add = ["add", "work", "long", "--to", "chatty/big-1", "--when"];
+    refused(
+        &[&add[..], &["tokns > 100"]].concat(),
+        1,
+        "proxy_config.routes.long.when: column 1: there is no `tokns`: did you mean `tokens`?",
+    );
+    refused(
+        &[&add[..], &["tokens > 100"]].concat(),
+        1,
+        "a rule names chatty, which wants a key: say where it is",
+    );
+    refused(&["remove", "work", "long"], 3, "has no rule long");
+    let keys =
+        json!({"proxy_config": {"keys": {"chatty": {"file": world.path("work/chatty.key")}}}});
+    assert_eq!(
+        world.send("PATCH", "/api/v1/profiles/work", &keys).status,
+        200
+    );
+    let (port, pid) = start(&world, "work");
+    assert_eq!(route(&[&add[..], &["tokens > 100"]].concat()).0, 0);
+    refused(
+        &[&add[..], &["tools"]].concat(),
+        4,
+        "has a rule long already",
+    );
+    assert!(route(&["list", "work"]).1.contains("tokens > 100"));
+
+    // Said before anything is sent, and then so.
+    let long = json!({"model": "asked-1", "max_tokens": 9, "stream": true,
+        "messages": [{"role": "user", "content": "x".repeat(1_000)}]});
+    fs::write(world.path("work/request.json"), long.to_string()).unwrap();
+    let explained = world.clown_ok(&["proxy", "explain", "work", "--request", "request.json"]);
+    assert_eq!(
+        explained,
+        "long takes it: chatty/big-1\n  long: tokens > 100 holds (tokens is 251)\n"
+    );
+    let mut stream = world.stream("?events=UsageUpdated");
+    let headers = format!("x-api-key: {}\r\n", local_key(&world, "work"));
+    let mut agent = Agent::ask_with(port, "POST /v1/messages", &headers, &long.to_string());
+    let event = |value: Value| chunk(&format!("data: {value}\n\n"));
+    let request = other.answer(
+        &[
+            STREAM.to_owned(),
+            event(
+                json!({"id": "chatcmpl-0123456789abcdef01", "model": "big-1",
+                "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}]}),
+            ),
+            event(json!({"id": "chatcmpl-0123456789abcdef01", "choices": [],
+                "usage": {"prompt_tokens": 300, "completion_tokens": 7}})),
+            chunk("data: [DONE]\n\n"),
+            "0\r\n\r\n".to_owned(),
+        ]
+        .concat(),
+    );
+    assert!(
+        request.contains("authorization: Bearer sk-chatty-1\r\n"),
+        "{request}"
+    );
+    assert!(
+        !request.contains("sk-real-1") && !request.contains("local"),
+        "{request}"
+    );
+    let (text, is_whole) = agent.rest();
+    assert!(
+        is_whole && text.contains("\"text\":\"Hello\"") && text.contains("message_stop"),
+        "{text}"
+    );
+    assert!(
+        text.contains("x-clown-route: rule=long target=chatty/big-1\r\n"),
+        "{text}"
+    );
+    let used = stream.next_message();
+    assert_eq!(used["data"]["tokens"]["input_tokens"], 300);
+    assert_eq!(used["data"]["tokens"]["output_tokens"], 7);
+    let log = world.clown_ok(&["proxy", "logs", "work"]);
+    assert!(
+        log.contains("asked-1 -> big-1") && log.contains("long -> chatty"),
+        "{log}"
+    );
+
+    // A short one goes to the profile's own provider; the same process, without the rule, takes all.
+    exchange(&world, &own, "work", port, 1);
+    assert_eq!(route(&["remove", "work", "long"]).0, 0);
+    wait_for("the instance without the rule", || {
+        let mut agent = Agent::ask_with(port, "POST /v1/messages", &headers, &long.to_string());
+        let (_, mut stream) = own.soon()?;
+        stream
+            .write_all(format!("{STREAM}{}{}", start_of_stream(2), end_of_stream(5)).as_bytes())
+            .unwrap();
+        agent.rest().1.then_some(())
+    });
+    assert_eq!(
+        place(&world.get("/api/v1/proxies/work").json()),
+        (port, pid)
+    );
+}

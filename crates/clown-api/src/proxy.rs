@@ -1,5 +1,6 @@
 use clown_events::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a proxy instance stands.
 ///
@@ -50,6 +51,92 @@ pub struct Proxy {
     /// When the last one ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
+    /// Targets that have failed again and again, and are left alone for a while; only where one proxy
+    /// is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<ProxyTarget>,
+}
+
+/// A target that a proxy leaves alone for a while.
+///
+/// ```
+/// let target: clown_api::ProxyTarget = serde_json::from_str(
+///     r#"{"target":"gemini/gemini-2.5-pro","state":"open","seconds":12,"error":"529"}"#,
+/// )?;
+/// assert_eq!(target.state, "open");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyTarget {
+    /// `provider/model`.
+    pub target: String,
+    /// `open`, or `half-open`: the next request tries it.
+    pub state: String,
+    /// For how many more seconds nobody asks it.
+    pub seconds: u64,
+    /// What went wrong last.
+    pub error: String,
+}
+
+/// The body of `POST /api/v1/proxies/{alias}/explain`.
+///
+/// ```
+/// let question: clown_api::ExplainRoute = serde_json::from_str(
+///     r#"{"request":{"model":"claude-sonnet-5-5","messages":[]}}"#,
+/// )?;
+/// assert!(question.headers.is_empty());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRoute {
+    /// What an agent would send: the body of Messages, Chat Completions or Responses.
+    pub request: serde_json::Value,
+    /// The headers that it would send with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What the rules of a profile make of a request.
+///
+/// ```
+/// let explained: clown_api::RouteExplained =
+///     serde_json::from_str(r#"{"targets":["anthropic/claude-sonnet-5-5"],"verdicts":[]}"#)?;
+/// assert_eq!(explained.rule, None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteExplained {
+    /// The rule that takes it; missing where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Who answers: the first that can.
+    pub targets: Vec<String>,
+    /// What each rule makes of it, in the order in which they are asked.
+    pub verdicts: Vec<RouteVerdict>,
+}
+
+/// What one rule makes of a request.
+///
+/// ```
+/// let verdict: clown_api::RouteVerdict = serde_json::from_str(
+///     r#"{"rule":"long","when":"tokens > 60000","holds":false,"seen":["tokens is 7"],"is_late":false}"#,
+/// )?;
+/// assert!(!verdict.holds);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteVerdict {
+    /// The rule.
+    pub rule: String,
+    /// Its condition.
+    pub when: String,
+    /// Whether that holds.
+    pub holds: bool,
+    /// What it looked at.
+    pub seen: Vec<String>,
+    /// Whether it holds, and another rule was before it.
+    pub is_late: bool,
 }
 
 /// The body of `POST /api/v1/proxies/{alias}/start` and `/restart`.
@@ -87,6 +174,9 @@ pub struct ProxyRequest {
     pub agent: String,
     /// Who was asked.
     pub provider: String,
+    /// The rule that said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// How it was asked, such as `anthropic-messages`.
     pub format: String,
     /// Where it was asked, without parameters.

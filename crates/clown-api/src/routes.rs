@@ -124,6 +124,11 @@ pub fn proxy_log(alias: &str) -> String {
     format!("{PROXIES}/{alias}/log")
 }
 
+/// Who takes a request of a profile, and why.
+pub fn proxy_explain(alias: &str) -> String {
+    format!("{PROXIES}/{alias}/explain")
+}
+
 /// One agent.
 pub fn agent(id: &str) -> String {
     format!("{AGENTS}/{id}")

@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::connect::Trust;
 use crate::error::ClientError;
 use crate::query::{Target, segment};
-use clown_api::{Proxy, ProxyRequest, StartProxy, routes};
+use clown_api::{ExplainRoute, Proxy, ProxyRequest, RouteExplained, StartProxy, routes};
 
 impl Client {
     /// `GET /api/v1/proxies`: the proxies of all profiles that have one.
@@ -60,6 +60,20 @@ impl Client {
         let path = routes::proxy_stop(&segment(alias));
         self.post(path, &StartProxy::default(), Trust::Ordinary)
             .await
+    }
+
+    /// `POST /api/v1/proxies/{alias}/explain`: who takes a request, and why. Nobody is asked.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `profile_not_found`, or with `request_unreadable` where the request is
+    /// no JSON object; else as any [`ClientError`].
+    pub async fn explain_route(
+        &self,
+        alias: &str,
+        question: &ExplainRoute,
+    ) -> Result<RouteExplained, ClientError> {
+        let path = routes::proxy_explain(&segment(alias));
+        self.post(path, question, Trust::Ordinary).await
     }
 
     /// `GET /api/v1/proxies/{alias}/log`: the last `lines` requests, the oldest first; of those, what

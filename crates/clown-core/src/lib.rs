@@ -32,6 +32,7 @@ mod trial;
 pub mod usage;
 
 pub use alias::{Alias, InvalidAlias};
+pub use clown_routes::Explained;
 pub use composition::{Core, CoreError, CoreSettings, STATE_MARKS, Snapshot};
 pub use preparation::{PrepareError, RunRequest};
 pub use provider_check::{CheckError, CheckKey, CheckRequest, ProviderCheck};

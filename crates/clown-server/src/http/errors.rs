@@ -10,7 +10,7 @@ use clown_core::registry::{IndexError, InvalidChannel, RegistryError};
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
 use clown_core::usage::{SpanError, UnknownZone, UsageError};
-use clown_core::{CheckError, InvalidAlias, PrepareError};
+use clown_core::{CheckError, ExplainError, InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use std::error::Error;
@@ -111,6 +111,17 @@ impl From<PrepareError> for Refusal {
             PrepareError::Run(error) => run(error),
             PrepareError::Busy => (UNAVAILABLE, "busy"),
             PrepareError::Proxy(fault) => proxy(fault),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
+impl From<ExplainError> for Refusal {
+    fn from(error: ExplainError) -> Self {
+        let (status, code) = match &error {
+            ExplainError::Profile(error) => profile(error),
+            ExplainError::Request(_) => (WRONG, "request_unreadable"),
             _ => INTERNAL,
         };
         refuse(status, code, &error)

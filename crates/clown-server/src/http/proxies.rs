@@ -2,7 +2,7 @@
 
 use super::body::{self, BodyLimits};
 use super::{Body, Query, Refusal, blocking, json_response, resource};
-use clown_api::{List, ProxyRequest, StartProxy};
+use clown_api::{ExplainRoute, List, ProxyRequest, StartProxy};
 use clown_core::proxies::Proxy;
 use clown_core::{Alias, Core, PrepareError};
 use http::{Request, Response, StatusCode};
@@ -25,7 +25,35 @@ pub(super) async fn list(core: &Arc<Core>) -> Result<Response<Body>, Refusal> {
 }
 
 pub(super) async fn get(core: &Arc<Core>, alias: &str) -> Result<Response<Body>, Refusal> {
-    answer(core, alias, |core, alias| core.proxy(alias)).await
+    let (core, alias) = (Arc::clone(core), alias.parse::<Alias>()?);
+    blocking(move || {
+        let mut proxy = resource::proxy(core.proxy(&alias)?);
+        let health = core.proxies.health(&alias);
+        proxy.targets = health.targets.into_iter().map(resource::target).collect();
+        Ok(json_response(StatusCode::OK, &proxy))
+    })
+    .await?
+}
+
+/// Asks nobody.
+pub(super) async fn explain(
+    core: &Arc<Core>,
+    alias: &str,
+    request: Request<Incoming>,
+    limits: BodyLimits,
+) -> Result<Response<Body>, Refusal> {
+    let question: ExplainRoute = body::json(request, limits).await?;
+    let (core, alias) = (Arc::clone(core), alias.parse::<Alias>()?);
+    blocking(move || {
+        let headers: Vec<(String, String)> = question.headers.into_iter().collect();
+        let asked = question.request.to_string();
+        let explained = core.explain_route(&alias, asked.as_bytes(), &headers)?;
+        Ok(json_response(
+            StatusCode::OK,
+            &resource::explained(explained),
+        ))
+    })
+    .await?
 }
 
 /// Answers when it takes requests.

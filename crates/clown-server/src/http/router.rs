@@ -196,6 +196,9 @@ impl Api {
             (&Method::POST, ["api", "v1", "proxies", alias, "stop"]) => {
                 proxies::stop(core, alias).await
             }
+            (&Method::POST, ["api", "v1", "proxies", alias, "explain"]) => {
+                proxies::explain(core, alias, request, limits).await
+            }
             (&Method::GET, ["api", "v1", "proxies", alias, "log"]) => {
                 proxies::log(core, alias, query).await
             }
@@ -242,7 +245,13 @@ fn methods(segments: &[&str]) -> &'static [Method] {
         ["api", "v1", "agents", "detect"] => WRITE,
         ["api", "v1", "agents" | "providers" | "proxies", _] => READ,
         ["api", "v1", "proxies", _, "log"] => READ,
-        ["api", "v1", "proxies", _, "start" | "stop" | "restart"] => WRITE,
+        [
+            "api",
+            "v1",
+            "proxies",
+            _,
+            "start" | "stop" | "restart" | "explain",
+        ] => WRITE,
         ["api", "v1", "profiles", _, "file"] => &[Method::PUT],
         ["api", "v1", "export"] => WRITE,
         ["api", "v1", "keys", _] => &[Method::PUT, Method::DELETE],

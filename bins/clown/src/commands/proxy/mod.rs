@@ -1,3 +1,5 @@
+mod route;
+
 use crate::context::Context;
 use crate::event::words;
 use crate::local_time::LocalZone;
@@ -44,6 +46,11 @@ pub(crate) enum ProxyCommand {
         #[arg(value_parser = crate::cli::alias)]
         alias: String,
     },
+    /// Say which rule of a profile would take a request, and why; nobody is asked
+    Explain(route::ExplainArgs),
+    /// List, add and remove the rules that say who takes which request
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Print the last requests of a profile's proxy: never what was asked or answered
     Logs {
         /// The profile
@@ -72,6 +79,8 @@ pub(crate) async fn dispatch(context: &Context, command: ProxyCommand) -> anyhow
             show(output, &client.restart_proxy(&alias, &request).await?)
         }
         ProxyCommand::Status { alias } => show(output, &client.proxy(&alias).await?),
+        ProxyCommand::Explain(args) => route::explain(output, &client, args).await,
+        ProxyCommand::Route(command) => route::dispatch(output, &client, command).await,
         ProxyCommand::Logs {
             alias,
             lines,
@@ -127,10 +136,18 @@ fn show(output: Output, proxy: &Proxy) -> anyhow::Result<()> {
     if let (None, Some(code)) = (proxy.pid, proxy.exit_code) {
         output.line(format_args!("  the last one {}", words::exit(code)))?;
     }
-    match &proxy.error {
-        Some(error) => output.line(format_args!("  {}", printable(error))),
-        None => Ok(()),
+    if let Some(error) = &proxy.error {
+        output.line(format_args!("  {}", printable(error)))?;
     }
+    for target in &proxy.targets {
+        let state = match target.state.as_str() {
+            "open" => format!("is left alone for {} s more", target.seconds),
+            _ => "is tried by the next request".to_owned(),
+        };
+        let (name, error) = (printable(&target.target), printable(&target.error));
+        output.line(format_args!("  {name} {state}: {error}"))?;
+    }
+    Ok(())
 }
 
 fn state(proxy: &Proxy) -> &'static str {
@@ -214,6 +231,12 @@ fn line(request: &ProxyRequest) -> String {
         times = format!("{times} (first byte {})", seconds(first));
     }
     parts.push(times);
+    parts.extend(
+        request
+            .rule
+            .as_ref()
+            .map(|rule| format!("{rule} -> {}", request.provider)),
+    );
     parts.extend(request.error.as_ref().map(|error| error.replace('_', " ")));
     parts.join("  ")
 }
