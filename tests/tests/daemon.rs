@@ -304,7 +304,6 @@ fn the_demo_shows_itself_and_leaves_nothing() {
         "ProxyStopped",
         "ProxyError",
         "UsageUpdated",
-        "UsageImported",
         "DaemonShuttingDown",
     ] {
         assert!(shown.contains(kind), "no {kind} in:\n{shown}");

@@ -139,17 +139,6 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
     show.registry(stage, &caption).await?;
     show.proxy(stage, &caption).await?;
 
-    let import = ["usage", "import", "claude", "--path", "../history"];
-    caption
-        .say(
-            "What another agent used before is counted, too.",
-            &command(&import),
-        )
-        .await?;
-    stage.write_history()?;
-    stage.clown(&import).await?;
-    show.until(EventKind::UsageImported).await?;
-
     let delete = ["profiles", "delete", ALIAS];
     caption
         .say("The profile is deleted.", &command(&delete))

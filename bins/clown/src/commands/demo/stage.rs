@@ -3,7 +3,6 @@ use crate::launch::{find_program, last_lines, shell_word};
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clown_client::{Client, Discovery};
-use clown_events::Timestamp;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -68,7 +67,6 @@ impl Stage {
         for name in [
             "bin",
             "config/agents.d",
-            "history/projects/app",
             "home",
             "manifests/providers",
             "state",
@@ -121,18 +119,6 @@ impl Stage {
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         self.write_whole("config/profiles", &name, &text.replace(from, to), 0o600)
-    }
-
-    /// What another agent has written down of a conversation without a profile.
-    pub(super) fn write_history(&self) -> anyhow::Result<()> {
-        let line = serde_json::json!({
-            "type": "assistant", "sessionId": "s1", "cwd": "/work/app", "requestId": "req_1",
-            "timestamp": Timestamp::now().to_string(), "uuid": "u1",
-            "message": {"id": "msg_01MAKEBELIEVEMAKEBELIEVE", "role": "assistant", "model": FIRST_MODEL,
-                "usage": {"input_tokens": 900, "output_tokens": 60}},
-        });
-        let text = format!("{line}\n");
-        self.write_whole("history/projects/app", "s1.jsonl", &text, 0o600)
     }
 
     /// Kills the proxy of a profile, as a crash would.
