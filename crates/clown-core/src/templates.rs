@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// A template: what a new profile has where its maker says nothing else.
 #[derive(Debug, Clone, Deserialize)]
@@ -100,6 +101,12 @@ impl Manifest for TemplateManifest {
             ))
         };
         let members = self.members();
+        if let Some(known) = BUILT_IN_TEMPLATES.get(self.id.as_str())
+            && (&known.agent_id, &known.provider_id) != (&self.agent_id, &self.provider_id)
+        {
+            let reason = "people know this template, and their keys would go elsewhere by it";
+            return refused("provider_id", reason);
+        }
         let own = NOT_FOREIGN
             .iter()
             .find(|(name, _)| members.contains_key(*name));
@@ -128,6 +135,9 @@ impl Manifest for TemplateManifest {
         Ok(())
     }
 }
+
+static BUILT_IN_TEMPLATES: LazyLock<Catalog<TemplateManifest>> =
+    LazyLock::new(|| load(Path::new("")));
 
 /// How a refusal ends.
 const REMEDY: &str = "put it into templates.d yourself if you trust it";
@@ -277,6 +287,16 @@ mod tests {
         check("args = [\"--yolo\"]", Some("`args`"));
         check("working_dir = \"/\"", Some("`working_dir`"));
         check("model = \"$(reboot)\"", Some("signs"));
+        // One that people know keeps who it is for.
+        let known = |id: &str, provider: &str| {
+            let text = format!(
+                "id = \"{id}\"\nname = \"T\"\nagent_id = \"claude\"\nprovider_id = \"{provider}\"\n"
+            );
+            let template: TemplateManifest = toml::from_str(&text).unwrap();
+            template.check_foreign().is_ok()
+        };
+        assert!(known("claude-api", "anthropic") && known("moon", "anthropic-api"));
+        assert!(!known("claude-api", "anthropic-api"));
         check(
             "env = { API_TIMEOUT_MS = \"{'plugin': 1}\" }",
             Some("plain"),

@@ -40,7 +40,9 @@ fn address_with(url: &str, shown: &str) -> String {
             Some((name, value)) => {
                 told.push_str(name);
                 told.push('=');
-                told.push_str(if value.is_empty() { "" } else { shown });
+                // A variable that an agent fills in is none itself, and is worth knowing.
+                let is_shown = value.is_empty() || value.starts_with('$');
+                told.push_str(if is_shown { value } else { shown });
             }
             None if text.is_empty() => {}
             // A name without a value, or a secret without a name.
@@ -130,6 +132,7 @@ mod tests {
             "https://x/a?token=********&n=********",
             "https://x/a?token=&n=",
         );
+        unchanged("https://x/?k=${ANTHROPIC_API_KEY}");
         check("https://x?s3cret", "https://x?********", "https://x?");
         check(
             "https://x#s3cret?a=s3cret",

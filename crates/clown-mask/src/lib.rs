@@ -8,7 +8,7 @@ mod looks;
 mod names;
 
 pub use address::{address, bare_address, names_who_asks};
-pub use looks::{has_secret, is_secret_after, shown, shown_line, shown_words};
+pub use looks::{has_secret, is_secret_after, shown, shown_command, shown_line, shown_words};
 pub use names::{is_secret_name, words_of};
 
 use serde_json::Value;
@@ -35,11 +35,16 @@ pub fn without(text: &str, secrets: &[&str]) -> String {
     const LONG: usize = 6;
     let mut text = text.to_owned();
     for secret in secrets {
+        // Of an address only what is secret in it.
+        let shown = match secret.contains("://") {
+            true => address(secret),
+            false => MASK.to_owned(),
+        };
         if text == *secret && !secret.is_empty() {
-            return MASK.to_owned();
+            return shown;
         }
         if secret.len() >= LONG {
-            text = text.replace(secret, MASK);
+            text = text.replace(secret, &shown);
         }
     }
     text
@@ -63,5 +68,10 @@ mod tests {
         check("1", &["1"], MASK);
         check("127.0.0.1", &["1"], "127.0.0.1");
         check("", &[""], "");
+        check(
+            "a https://x/?t=abc",
+            &["https://x/?t=abc"],
+            "a https://x/?t=********",
+        );
     }
 }

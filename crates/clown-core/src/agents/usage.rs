@@ -25,8 +25,12 @@ pub struct OwnFolder {
     pub variable: Option<VariableName>,
     /// The way from what the variable names to the folder.
     pub below: Option<RelativePath>,
-    /// The folders if the variable is not set, all that are there.
+    /// The folders if the variable is not set, all that are there. What is below `~/.config` and
+    /// `~/.local/share` is where `XDG_CONFIG_HOME` and `XDG_DATA_HOME` say.
     pub default: Vec<HomePath>,
+    /// Where other versions of it keep theirs.
+    #[serde(default)]
+    pub also: Vec<OwnFolder>,
 }
 
 /// How logs of usage are written. Each agent has a way of its own.

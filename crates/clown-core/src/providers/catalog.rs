@@ -179,7 +179,9 @@ impl<M: Manifest> Catalog<M> {
         for path in paths {
             match read::<M>(&path) {
                 Err(problem) => {
-                    self.broken.insert(id_meant_by(&path), problem.clone());
+                    for id in ids_meant_by(&path, &self.manifests) {
+                        self.broken.insert(id, problem.clone());
+                    }
                     self.problems.push(problem);
                 }
                 Ok(manifest) => match self.own.get(manifest.id()) {
@@ -234,7 +236,7 @@ fn manifest_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         if !hidden
             && path
                 .extension()
-                .is_some_and(|extension| extension == "toml")
+                .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
         {
             paths.push(path);
         }
@@ -249,22 +251,31 @@ fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
     parse(path, &content)
 }
 
-/// The id that a file which cannot be used is for: the one that it names, else its name.
-fn id_meant_by(path: &Path) -> String {
-    let named = || {
-        let content = read_text(path, MAX_BYTES).ok()?;
-        let table = content.parse::<toml::Table>();
-        match table {
-            Ok(table) => table.get("id")?.as_str().map(ToOwned::to_owned),
-            Err(_) => content.lines().find_map(|line| {
-                let value = line.trim().strip_prefix("id")?.trim_start();
-                let value = value.strip_prefix('=')?.trim_start();
-                value.split(['"', '\'']).nth(1).map(ToOwned::to_owned)
-            }),
+/// The ids that a file which cannot be used may be for: its name, what it has as `id` in whatever
+/// way it is written, and whatever else before its first table is one of `known`.
+fn ids_meant_by<M>(path: &Path, known: &BTreeMap<String, M>) -> BTreeSet<String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut ids = BTreeSet::from([stem.to_lowercase(), stem.into_owned()]);
+    let content = read_text(path, MAX_BYTES).unwrap_or_default();
+    let mut is_head = true;
+    for line in content.lines() {
+        let line = line.split('#').next().unwrap_or_default().to_lowercase();
+        is_head &= !line.trim_start().starts_with('[');
+        let quoted = |sign: char| "\"' \t,;".contains(sign);
+        let (name, value) = line.split_once(['=', ':']).unwrap_or(("", &line));
+        let name = name.trim_matches(quoted);
+        if name == "id" {
+            ids.insert(value.trim_matches(quoted).to_owned());
         }
-    };
-    let stem = || path.file_stem().unwrap_or_default().to_string_lossy();
-    named().unwrap_or_else(|| stem().into_owned())
+        // Who writes these names others.
+        let names_others = ["name", "models", "default_model", "sources"].contains(&name);
+        if is_head && !names_others {
+            let is_sign = |sign: char| !sign.is_ascii_alphanumeric() && !"-_.".contains(sign);
+            let words = line.split(is_sign).filter(|word| known.contains_key(*word));
+            ids.extend(words.map(ToOwned::to_owned));
+        }
+    }
+    ids
 }
 
 /// No manifest is as large.

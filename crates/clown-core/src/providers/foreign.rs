@@ -25,6 +25,20 @@ pub(crate) fn fills_address_of_built_in(variable: &str) -> bool {
 pub(super) fn check(manifest: &ProviderManifest) -> Result<(), String> {
     let known = BUILT_IN.get(manifest.id.as_str()).map(AsRef::as_ref);
     check_texts(manifest)?;
+    let plain = |name: &str| {
+        name.to_lowercase()
+            .replace(|sign: char| !sign.is_alphanumeric(), "")
+    };
+    let namesake = BUILT_IN
+        .all()
+        .find(|other| other.id != manifest.id && plain(&other.name) == plain(&manifest.name));
+    if let Some(other) = namesake {
+        return Err(format!(
+            "`{}` must not be the name of another provider than {} in a manifest of a registry: people would take it for that one; {REMEDY}",
+            manifest.name,
+            other.id.as_str()
+        ));
+    }
     check_addresses(manifest, known)?;
     match &manifest.key {
         Some(key) => check_key(manifest.id.as_str(), key, known),
@@ -236,6 +250,10 @@ mod tests {
             None,
         );
         check_text("id = \"moon\"\nname = \"$(reboot)\"\n", Some("signs"));
+        check_text(
+            "id = \"anthropic-api\"\nname = \"ANTHROPIC \"\n",
+            Some("people would take it"),
+        );
         check_text(
             "id = \"moon\"\nname = \"M\"\ndefault_model = \"`x`\"\n",
             Some("signs"),

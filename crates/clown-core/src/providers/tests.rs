@@ -279,7 +279,7 @@ fn a_file_that_cannot_be_used_is_in_the_way_of_what_it_is_for() {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
         let catalog = load(folder.path());
-        for id in ["anthropic", "openai", "gw"] {
+        for id in ["anthropic", "openai"] {
             let whole = catalog.check_whole(id);
             assert_eq!(whole.is_err(), id == broken, "{content}: {id}");
             if let Err(broken) = whole {
@@ -293,10 +293,29 @@ fn a_file_that_cannot_be_used_is_in_the_way_of_what_it_is_for() {
     check("gw.toml", &gateway, "");
     check("gw.toml", &gateway.replace("urls", "ulrs"), "anthropic");
     check("gw.toml", &format!("{gateway}\n["), "anthropic");
-    check("gw.toml", "id= 'openai' # mine\nname", "openai");
-    check("gw.toml", "", "gw");
-    check("openai.toml", "name = \"X\"", "openai");
-    check("openai.toml", "id = 7", "openai");
+    // However its id is written, and wherever.
+    for broken in [
+        "id= 'openai' # mine\nname",
+        "id = openai\nname = \"X\"",
+        "\"id\" = \"openai\"\n[",
+        "Id = \"openai\"",
+        "ID: openai",
+        "idd = \"OpenAI\"",
+        "[key]\nid = \"openai\"\n",
+    ] {
+        check("gw.toml", broken, "openai");
+    }
+    check("gw.toml", "", "");
+    for broken in ["name = \"X\"", "id = 7", "id = \"gw\"\n["] {
+        check("openai.toml", broken, "openai");
+        check("OpenAI.TOML", broken, "openai");
+    }
+    // A word in a remark is none.
+    check(
+        "x.toml",
+        "# as openai has it\nname = \"OpenAI gateway\"",
+        "",
+    );
     // Somebody else is not in the way.
     fs::write(folder.path().join("a.toml"), &gateway).unwrap();
     check("gw.toml", &format!("{gateway}\n["), "");

@@ -18,6 +18,8 @@ pub(super) struct Batch {
     by_origin: HashMap<Origin, u32>,
     scope: Scope,
     last: u32,
+    /// How many answers were told of that are not to be believed.
+    pub(super) refused: u64,
 }
 
 /// An answer.
@@ -78,14 +80,14 @@ impl Batch {
         }
     }
 
-    /// What is in it, which leaves it empty. What is added from now on is still of the same scope: a
-    /// batch may be full in the middle of a file.
+    /// What was found so far. What is added from now on is of the same scope.
     pub(super) fn take(&mut self) -> Self {
-        let empty = Self {
+        let next = Self {
             scope: self.scope.clone(),
+            refused: self.refused,
             ..Self::default()
         };
-        std::mem::replace(self, empty)
+        std::mem::replace(self, next)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -93,6 +95,10 @@ impl Batch {
     }
 
     pub(super) fn add_sum(&mut self, record: &Record<'_>, project: &str, is_counted: bool) {
+        if !record.counts.is_believable_sum() {
+            self.refused += 1;
+            return;
+        }
         let mut found = self.of(record, project);
         found.is_counted = is_counted;
         self.sums.push(found);
@@ -114,6 +120,10 @@ impl Batch {
         if record.counts.is_zero() {
             return;
         }
+        if !record.counts.is_believable() {
+            self.refused += 1;
+            return;
+        }
         let found = self.of(record, project);
         match self.by_key.entry(record.key) {
             Entry::Vacant(place) => {
@@ -127,7 +137,7 @@ impl Batch {
                 if moves {
                     (known.at, known.origin) = (found.at, found.origin);
                 }
-                if found.counts.output > known.counts.output {
+                if found.counts.is_larger_than(known.counts) {
                     (known.model, known.fast) = (found.model, found.fast);
                 }
                 known.counts = known.counts.larger(found.counts);

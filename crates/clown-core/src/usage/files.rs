@@ -57,36 +57,58 @@ impl FileState {
     }
 }
 
-/// How a file begins: another file at its place begins otherwise.
+/// How a file begins, and how what is read of it ends: another file at its place begins otherwise,
+/// and agents that take something out of a file write what follows it anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Head(Vec<u8>);
 
 const HEAD: u64 = 512;
 
+/// Of a hash.
+const HASH: usize = 14;
+
 impl Head {
-    /// Of the first bytes, up to `offset`.
+    /// Of what is read of a file, up to `offset`.
     pub(super) fn of(file: &File, offset: u64) -> io::Result<Self> {
-        let length = offset.min(HEAD) as usize;
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, 0)?;
+        let length = offset.min(HEAD);
+        let mut head = Self::of_first(file, length)?;
+        head.0.extend(hash(file, offset - length, length)?);
+        Ok(head)
+    }
+
+    /// Of the first bytes alone.
+    pub(super) fn of_first(file: &File, length: u64) -> io::Result<Self> {
+        let length = length.min(HEAD);
         let mut head = (length as u16).to_le_bytes().to_vec();
-        head.extend_from_slice(&Sha256::digest(&bytes)[..14]);
+        head.extend(hash(file, 0, length)?);
         Ok(Self(head))
     }
 
-    /// Whether `file` still begins so.
-    pub(super) fn is_of(&self, file: &File) -> io::Result<bool> {
+    /// Whether `file` still begins so, and what is before `offset` is as it was.
+    pub(super) fn is_of(&self, file: &File, offset: u64) -> io::Result<bool> {
         let Some(length) = self.0.first_chunk::<2>() else {
             return Ok(false);
         };
-        let length = u64::from(u16::from_le_bytes(*length));
-        match Self::of(file, length) {
+        let now = if self.0.len() > length.len() + HASH {
+            Self::of(file, offset)
+        } else {
+            Self::of_first(file, u16::from_le_bytes(*length).into())
+        };
+        match now {
             Ok(now) => Ok(now == *self),
             // It has become shorter.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(error),
         }
     }
+}
+
+fn hash(file: &File, from: u64, length: u64) -> io::Result<[u8; HASH]> {
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, from)?;
+    let mut hash = [0; HASH];
+    hash.copy_from_slice(&Sha256::digest(&bytes)[..HASH]);
+    Ok(hash)
 }
 
 /// What is known of the file at `path`.

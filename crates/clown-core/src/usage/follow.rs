@@ -5,7 +5,7 @@ use super::places::Place;
 use super::{Usage, UsageError, lock};
 use crate::Alias;
 use crate::agents::AgentManifest;
-use notify::event::{CreateKind, ModifyKind};
+use notify::event::{CreateKind, ModifyKind, RemoveKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashSet;
 use std::fs::DirBuilder;
@@ -51,6 +51,8 @@ struct Changes {
     paths: HashSet<PathBuf>,
     /// More than is known.
     all: bool,
+    /// Notices were lost: any folder may be another one.
+    lost: bool,
 }
 
 impl Usage {
@@ -124,16 +126,16 @@ fn run(usage: &Usage, changed: SyncSender<Wake>, woken: &Receiver<Wake>) {
     let mut places = true;
     lock(&changes).all = true;
     loop {
-        let mut fresh = Vec::new();
-        if places {
-            // Watched first, then looked at: what changes in between is seen.
-            fresh = eyes.follow(usage);
-            places = false;
-        }
         let mut now = std::mem::take(&mut *lock(&changes));
         now.all |= all_at.elapsed() >= FALLBACK;
         if now.all {
             all_at = Instant::now();
+        }
+        let mut fresh = Vec::new();
+        if eyes.forget(&now) || now.all || places {
+            // Watched first, then looked at: what changes in between is seen.
+            fresh = eyes.follow(usage);
+            places = false;
         }
         let failure = eyes
             .look(usage, &now, &fresh)
@@ -182,6 +184,11 @@ struct Eyes {
     watcher: Option<RecommendedWatcher>,
     places: Vec<Place>,
     watched: HashSet<PathBuf>,
+    /// Folders above those that are watched, watched without what is below: who makes a folder again
+    /// is seen from above only.
+    above: HashSet<PathBuf>,
+    /// The folders below which files lie, and those on the way to them, whether or not they are there.
+    ways: HashSet<PathBuf>,
 }
 
 impl Eyes {
@@ -194,7 +201,8 @@ impl Eyes {
                     Ok(event) if !event.need_rescan() && changes.paths.len() < MOST_PATHS => {
                         changes.paths.extend(event.paths);
                     }
-                    _ => changes.all = true,
+                    Ok(_) => (changes.all, changes.lost) = (true, true),
+                    Err(_) => changes.all = true,
                 }
             }
             // A full channel wakes it as well.
@@ -207,7 +215,28 @@ impl Eyes {
             watcher,
             places: Vec::new(),
             watched: HashSet::new(),
+            above: HashSet::new(),
+            ways: HashSet::new(),
         }
+    }
+
+    /// Takes what is at changed paths and below as not watched any more: a folder there is made, or
+    /// gone, and its watch with it. False where nothing is there that is to be watched.
+    fn forget(&mut self, changes: &Changes) -> bool {
+        let ways: Vec<&Path> = if changes.lost {
+            vec![Path::new("/")]
+        } else {
+            let paths = changes.paths.iter().map(PathBuf::as_path);
+            paths.filter(|path| self.ways.contains(*path)).collect()
+        };
+        for way in &ways {
+            for watched in [&mut self.watched, &mut self.above] {
+                for gone in watched.extract_if(|path| path.starts_with(way)) {
+                    unwatch(&mut self.watcher, &gone);
+                }
+            }
+        }
+        !ways.is_empty()
     }
 
     /// Watches the places that are there now. Gives those that were not watched as they are.
@@ -216,20 +245,27 @@ impl Eyes {
             Ok(places) => self.places = places,
             Err(error) => tracing::error!("{error}"),
         }
-        let Some(watcher) = &mut self.watcher else {
-            return self.places.clone();
-        };
+        self.ways = self.places.iter().flat_map(Place::ways).collect();
         let bases: HashSet<PathBuf> = self
             .places
             .iter()
             .flat_map(Place::bases)
             .filter(|base| base.is_dir())
             .collect();
-        for gone in self.watched.difference(&bases) {
-            // Fails when the folder is gone, and its watch with it.
-            let _ = watcher.unwatch(gone);
+        let above: HashSet<PathBuf> = self
+            .places
+            .iter()
+            .flat_map(Place::above)
+            .filter(|folder| !folder.ancestors().any(|above| bases.contains(above)))
+            .collect();
+        for (watched, wanted) in [(&mut self.watched, &bases), (&mut self.above, &above)] {
+            for gone in watched.extract_if(|path| !wanted.contains(path)) {
+                unwatch(&mut self.watcher, &gone);
+            }
         }
-        self.watched.retain(|base| bases.contains(base));
+        let Some(watcher) = &mut self.watcher else {
+            return self.places.clone();
+        };
         let is_fresh = |place: &&Place| {
             place
                 .bases()
@@ -244,6 +280,13 @@ impl Eyes {
             match watcher.watch(&base, RecursiveMode::Recursive) {
                 Ok(()) => drop(self.watched.insert(base)),
                 Err(error) => tracing::warn!("cannot watch {}: {error}", base.display()),
+            }
+        }
+        for folder in above {
+            if !self.above.contains(&folder)
+                && watcher.watch(&folder, RecursiveMode::NonRecursive).is_ok()
+            {
+                self.above.insert(folder);
             }
         }
         fresh
@@ -301,11 +344,19 @@ impl Eyes {
     }
 }
 
+/// Fails when the folder is gone, and its watch with it.
+fn unwatch(watcher: &mut Option<RecommendedWatcher>, path: &Path) {
+    if let Some(watcher) = watcher {
+        let _ = watcher.unwatch(path);
+    }
+}
+
 fn matters(kind: &EventKind) -> bool {
     matches!(
         kind,
         EventKind::Create(CreateKind::File | CreateKind::Folder | CreateKind::Any)
             | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Name(_) | ModifyKind::Any)
+            | EventKind::Remove(RemoveKind::Folder)
     )
 }
 

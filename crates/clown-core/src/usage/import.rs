@@ -145,6 +145,8 @@ impl Usage {
         let total = files.iter().map(|file| file.2).sum();
         state.total.store(total, Ordering::Relaxed);
         let scanned = self.scan(|scan| {
+            // What counts for nobody is to be the profile's.
+            scan.anew = request.profile.is_some();
             for (place, file, size) in &files {
                 scan.file(place, file)?;
                 state.done.fetch_add(*size, Ordering::Relaxed);

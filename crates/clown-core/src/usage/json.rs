@@ -35,16 +35,45 @@ impl<'a> Text<'a> {
         self.0.is_empty()
     }
 
-    /// What it means; `None` where it means nothing.
+    /// What it means; `None` where it means nothing. What is no character becomes U+FFFD.
     pub(super) fn read(self) -> Option<Cow<'a, str>> {
         if memchr::memchr(b'\\', self.0).is_none() {
-            return std::str::from_utf8(self.0).ok().map(Cow::Borrowed);
+            return Some(String::from_utf8_lossy(self.0));
         }
         let mut quoted = Vec::with_capacity(self.0.len() + 2);
         quoted.push(b'"');
         quoted.extend_from_slice(self.0);
         quoted.push(b'"');
-        serde_json::from_slice(&quoted).ok().map(Cow::Owned)
+        let text = serde_json::from_slice(&quoted).ok();
+        text.or_else(|| self.read_in_parts()).map(Cow::Owned)
+    }
+
+    /// Of what is half of a character: an agent that cuts texts may cut there.
+    fn read_in_parts(self) -> Option<String> {
+        let text = String::from_utf8_lossy(self.0);
+        let mut units: Vec<u16> = Vec::with_capacity(text.len());
+        let mut rest = text.chars();
+        while let Some(next) = rest.next() {
+            if next != '\\' {
+                units.extend(next.encode_utf16(&mut [0; 2]).iter());
+                continue;
+            }
+            units.push(match rest.next()? {
+                'u' => {
+                    let digits = rest.as_str().get(..4)?;
+                    rest = rest.as_str()[4..].chars();
+                    u16::from_str_radix(digits, 16).ok()?
+                }
+                'b' => 8,
+                't' => 9,
+                'n' => 10,
+                'f' => 12,
+                'r' => 13,
+                same @ ('"' | '\\' | '/') => same as u16,
+                _ => return None,
+            });
+        }
+        Some(String::from_utf16_lossy(&units))
     }
 }
 
@@ -66,6 +95,11 @@ impl<'a> Json<'a> {
 
     fn take(&mut self, expected: u8) -> Option<()> {
         (self.peek()? == expected).then(|| self.at += 1)
+    }
+
+    /// What follows.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Whether nothing follows.
@@ -183,6 +217,13 @@ impl<'a> Json<'a> {
             value = text.parse::<f64>().ok()? as u64;
         }
         Some(value)
+    }
+
+    /// A count; anything else is passed over and none.
+    pub(super) fn count_or_none(&mut self) -> Option<Option<u64>> {
+        let is_count = self.peek()?.is_ascii_digit();
+        let count = self.count()?;
+        Some(is_count.then_some(count))
     }
 
     /// Passes over a value.

@@ -122,10 +122,23 @@ struct Stored {
     counts: Counts,
 }
 
+/// What is to be told. Less than nothing where too much was told: an event takes nothing back, so
+/// that what comes next is told without that.
 #[derive(Debug, Default)]
 struct Untold {
-    tokens: Tokens,
-    cost: Cost,
+    /// Input, output, written to caches and read from them.
+    tokens: [i64; 4],
+    nanos: i64,
+    unpriced: bool,
+}
+
+/// Counts, and by what they are priced.
+type Priced<'a> = (&'a str, Tier, Counts);
+
+/// The four kinds that are told.
+fn told_kinds(counts: Counts) -> [i64; 4] {
+    let writes = counts.cache_writes();
+    [counts.input, counts.output, writes, counts.cache_read].map(to_sql)
 }
 
 impl<'t> Ledger<'t> {
@@ -170,7 +183,7 @@ impl<'t> Ledger<'t> {
             ])?;
             self.count(found.at, series, Amount::of(found.counts, 1));
             let model = self.batch.models.get(found.model);
-            self.tell(origin, model, tier, Counts::default(), found.counts);
+            self.tell(origin, None, (model, tier, found.counts));
             self.new += 1;
             return Ok(());
         };
@@ -183,7 +196,7 @@ impl<'t> Ledger<'t> {
         if counts == stored.counts && !moves {
             return Ok(());
         }
-        let grows = found.counts.output > stored.counts.output;
+        let grows = found.counts.is_larger_than(stored.counts);
         let fast = if grows {
             found.fast
         } else {
@@ -207,14 +220,16 @@ impl<'t> Ledger<'t> {
         ])?;
         self.count(stored.at, stored.series, Amount::of(stored.counts, -1));
         self.count(at, series, Amount::of(counts, 1));
-        let told_before = if known.origin.scope.profile.is_some() {
-            stored.counts
+        let model = if grows {
+            self.batch.models.get(found.model)
         } else {
-            // Nobody was told of it.
-            Counts::default()
+            &known.model
         };
+        // Of what belonged to no profile, nobody was told.
+        let told = known.origin.scope.profile.is_some();
+        let before = told.then_some((&*known.model, known.tier, stored.counts));
         let belongs = if moves { origin } else { &known.origin };
-        self.tell(belongs, &known.model, tier, told_before, counts);
+        self.tell(belongs, before, (model, tier, counts));
         Ok(())
     }
 
@@ -270,7 +285,7 @@ impl<'t> Ledger<'t> {
     }
 
     /// Adds what is to be told to the profile's clients: what `now` has that `before` had not.
-    fn tell(&mut self, origin: &Origin, model: &str, tier: Tier, before: Counts, now: Counts) {
+    fn tell(&mut self, origin: &Origin, before: Option<Priced<'_>>, now: Priced<'_>) {
         let Some(profile) = &origin.scope.profile else {
             return;
         };
@@ -280,22 +295,17 @@ impl<'t> Ledger<'t> {
         let Some(untold) = self.untold.get_mut(profile) else {
             return;
         };
-        let tokens = &mut untold.tokens;
-        tokens.input_tokens += now.input.saturating_sub(before.input);
-        tokens.output_tokens += now.output.saturating_sub(before.output);
-        tokens.cache_creation_input_tokens +=
-            now.cache_writes().saturating_sub(before.cache_writes());
-        tokens.cache_read_input_tokens += now.cache_read.saturating_sub(before.cache_read);
-        match (
-            self.prices.cost(model, tier, now),
-            self.prices.cost(model, tier, before),
-        ) {
-            (Some(now), Some(before)) => {
-                let more = Usd::from_nanos((now.nanos() - before.nanos()).max(0));
-                untold.cost.total_cost = untold.cost.total_cost.saturating_add(more);
-            }
-            _ => untold.cost.unpriced = true,
+        let counted = before.map_or_else(Counts::default, |(_, _, counts)| counts);
+        let kinds = told_kinds(now.2).into_iter().zip(told_kinds(counted));
+        for (sum, (now, before)) in untold.tokens.iter_mut().zip(kinds) {
+            *sum = sum.saturating_add(now - before);
         }
+        let price = |(model, tier, counts)| self.prices.cost(model, tier, counts);
+        let cost = price(now);
+        untold.unpriced |= cost.is_none();
+        let nanos = |cost: Option<Usd>| cost.map_or(0, Usd::nanos);
+        let more = nanos(cost).saturating_sub(nanos(before.and_then(price)));
+        untold.nanos = untold.nanos.saturating_add(more);
     }
 
     fn session_of(&mut self, origin: u32) -> Result<i64, StoreError> {
@@ -373,15 +383,16 @@ impl<'t> Ledger<'t> {
             })
             .collect();
         cells.sort_unstable_by_key(|cell| (cell.quarter, cell.series));
+        // A sum that is too large becomes a float, and the largest integer when it is cast.
         let mut add = self.tx.prepare_cached(
             "INSERT INTO usage_cells VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (quarter, series) DO UPDATE SET
-                 records = records + excluded.records,
-                 input = input + excluded.input,
-                 output = output + excluded.output,
-                 cache_write = cache_write + excluded.cache_write,
-                 cache_write_hour = cache_write_hour + excluded.cache_write_hour,
-                 cache_read = cache_read + excluded.cache_read",
+                 records = CAST(records + excluded.records AS INTEGER),
+                 input = CAST(input + excluded.input AS INTEGER),
+                 output = CAST(output + excluded.output AS INTEGER),
+                 cache_write = CAST(cache_write + excluded.cache_write AS INTEGER),
+                 cache_write_hour = CAST(cache_write_hour + excluded.cache_write_hour AS INTEGER),
+                 cache_read = CAST(cache_read + excluded.cache_read AS INTEGER)",
         )?;
         for cell in &cells {
             let [input, output, write, hour, read] = cell.amount.kinds;
@@ -399,22 +410,24 @@ impl<'t> Ledger<'t> {
         let mut add = self.tx.prepare_cached(
             "INSERT INTO usage_untold VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (profile) DO UPDATE SET
-                 input = input + excluded.input,
-                 output = output + excluded.output,
-                 cache_writes = cache_writes + excluded.cache_writes,
-                 cache_read = cache_read + excluded.cache_read,
-                 cost_nanos = cost_nanos + excluded.cost_nanos,
+                 input = CAST(input + excluded.input AS INTEGER),
+                 output = CAST(output + excluded.output AS INTEGER),
+                 cache_writes = CAST(cache_writes + excluded.cache_writes AS INTEGER),
+                 cache_read = CAST(cache_read + excluded.cache_read AS INTEGER),
+                 cost_nanos = CAST(cost_nanos + excluded.cost_nanos AS INTEGER),
                  unpriced = max(unpriced, excluded.unpriced)",
         )?;
-        for (profile, Untold { tokens, cost }) in self.untold {
+        for (profile, untold) in self.untold {
+            let [input, output, writes, read] = untold.tokens;
+            let profile = profile.as_str();
             add.execute(params![
-                profile.as_str(),
-                to_sql(tokens.input_tokens),
-                to_sql(tokens.output_tokens),
-                to_sql(tokens.cache_creation_input_tokens),
-                to_sql(tokens.cache_read_input_tokens),
-                cost.total_cost.nanos(),
-                cost.unpriced,
+                profile,
+                input,
+                output,
+                writes,
+                read,
+                untold.nanos,
+                untold.unpriced
             ])?;
         }
         Ok(Applied {
@@ -469,12 +482,13 @@ pub(super) fn take_untold(tx: &Connection) -> Result<Vec<(Alias, Tokens, Cost)>,
          FROM usage_untold",
     )?;
     let rows = statement.query_map([], |row| {
-        let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
+        let more = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.max(0));
+        let count = |index| Ok::<_, rusqlite::Error>(more(index)?.unsigned_abs());
         let profile: String = row.get(0)?;
         let tokens = Tokens::new(count(1)?, count(2)?)
             .with_cache_creation_input_tokens(count(3)?)
             .with_cache_read_input_tokens(count(4)?);
-        let cost = Cost::new(Usd::from_nanos(row.get(5)?)).with_unpriced(row.get(6)?);
+        let cost = Cost::new(Usd::from_nanos(more(5)?)).with_unpriced(row.get(6)?);
         Ok((profile, tokens, cost))
     })?;
     let mut untold = Vec::new();
@@ -485,7 +499,18 @@ pub(super) fn take_untold(tx: &Connection) -> Result<Vec<(Alias, Tokens, Cost)>,
         }
     }
     if !untold.is_empty() {
-        tx.prepare_cached("DELETE FROM usage_untold")?.execute([])?;
+        // What was told too much stays, until it is made up for.
+        tx.prepare_cached(
+            "DELETE FROM usage_untold
+             WHERE min(input, output, cache_writes, cache_read, cost_nanos) >= 0",
+        )?
+        .execute([])?;
+        tx.prepare_cached(
+            "UPDATE usage_untold SET input = min(input, 0), output = min(output, 0),
+                 cache_writes = min(cache_writes, 0), cache_read = min(cache_read, 0),
+                 cost_nanos = min(cost_nanos, 0), unpriced = 0",
+        )?
+        .execute([])?;
     }
     Ok(untold)
 }

@@ -37,6 +37,24 @@ pub(super) struct Line<'a> {
     pub(super) ended: bool,
 }
 
+impl<'a> Line<'a> {
+    /// Without what is no part of any record: the mark at the beginning of some files, and zeros where
+    /// a machine has stopped while it wrote.
+    pub(super) fn text(self) -> &'a [u8] {
+        let mut text = self.bytes;
+        if matches!(text, [b'{', .., b'}']) {
+            return text;
+        }
+        loop {
+            text = match text {
+                [0, rest @ ..] | [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+                [rest @ .., 0 | b'\r'] => rest,
+                _ => return text,
+            };
+        }
+    }
+}
+
 impl Lines {
     /// Forgets what is read and not taken: another file follows, or another place.
     pub(super) fn begin(&mut self) {

@@ -75,14 +75,8 @@ impl Usage {
                     block(since, now, report::answer(cube, prices, &asked).total)
                 });
             let session = question.session.as_ref().map(|session| {
-                // A session is older than a week at most, or is not one that is worked in.
-                let asked = ask(now - 7 * 24 * 60 * 60 * 1000, GroupBy::Session);
-                let rows = report::answer(cube, prices, &asked).rows;
-                let mut used = Used::default();
-                for row in rows.iter().filter(|row| row.key == *session) {
-                    used.add(row.used);
-                }
-                used
+                let asked = ask(i64::MIN, GroupBy::Agent);
+                report::of_session(cube, prices, &asked, session).total
             });
             Now {
                 today,

@@ -2,7 +2,7 @@
 
 use super::batch::Scope;
 use crate::Alias;
-use crate::agents::{AgentManifest, UsageForm, UsageLogs};
+use crate::agents::{AgentManifest, HomePath, OwnFolder, UsageForm, UsageLogs};
 use crate::keys::Environment;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -54,6 +54,27 @@ impl Place {
             }
         }
         bases
+    }
+
+    /// The folders from the root to those below which all files lie.
+    pub(super) fn ways(&self) -> Vec<PathBuf> {
+        let bases = self.bases();
+        let ways = bases.iter().flat_map(|base| base.ancestors());
+        ways.filter(|folder| folder.starts_with(&self.root))
+            .map(Path::to_owned)
+            .collect()
+    }
+
+    /// Above each of [`Place::bases`], the nearest folder that is there: the one above the root at
+    /// most.
+    pub(super) fn above(&self) -> Vec<PathBuf> {
+        let top = self.root.parent().unwrap_or(&self.root);
+        let bases = self.bases();
+        let nearest = bases.iter().filter_map(|base| {
+            let mut above = base.ancestors().skip(1);
+            above.find(|folder| folder.starts_with(top) && folder.is_dir())
+        });
+        nearest.map(Path::to_owned).collect()
     }
 
     /// Whether the file at `path` is one of them.
@@ -152,6 +173,15 @@ pub(super) fn own_folders(agent: &AgentManifest, environment: &Environment) -> V
     let Some(own) = agent.usage.as_ref().and_then(|usage| usage.own.as_ref()) else {
         return Vec::new();
     };
+    let also = own.also.iter();
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in std::iter::once(own).chain(also) {
+        folders.extend(folders_of(folder, environment));
+    }
+    folders
+}
+
+fn folders_of(own: &OwnFolder, environment: &Environment) -> Vec<PathBuf> {
     let value = |name: &str| environment.get(name).map(PathBuf::from);
     let named = own
         .variable
@@ -166,15 +196,31 @@ pub(super) fn own_folders(agent: &AgentManifest, environment: &Environment) -> V
     let Some(home) = value("HOME") else {
         return Vec::new();
     };
-    own.default
-        .iter()
-        .map(|path| path.below_home().below(&home))
-        .collect()
+    let place = |path: &HomePath| {
+        let usual = path.below_home().below(&home);
+        STANDARD
+            .iter()
+            .find_map(|(variable, below)| {
+                let rest = usual.strip_prefix(home.join(below)).ok()?;
+                // The standard leaves relative ones out of account.
+                let folder = value(variable).filter(|folder| folder.is_absolute())?;
+                Some(folder.join(rest))
+            })
+            .unwrap_or_else(|| usual.clone())
+    };
+    own.default.iter().map(place).collect()
 }
+
+/// The variables of the XDG standard, and the folders that they are for.
+const STANDARD: [(&str, &str); 2] = [
+    ("XDG_CONFIG_HOME", ".config"),
+    ("XDG_DATA_HOME", ".local/share"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifests::Manifests;
 
     fn place(root: &Path, patterns: &[&str]) -> Place {
         Place {
@@ -227,5 +273,36 @@ mod tests {
             place.bases(),
             ["a", "a/b"].map(|path| root.path().join(path))
         );
+    }
+
+    #[test]
+    fn folders_without_a_profile_are_where_variables_say() {
+        let agents = Manifests::new("/none".into(), crate::agents::load).current();
+        let check = |agent: &str, variables: &[(&str, &str)], expected: &[&str]| {
+            let home = [("HOME", "/home/me")];
+            let environment = home.iter().chain(variables).copied().collect();
+            let folders = own_folders(agents.get(agent).unwrap(), &environment);
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(folders, expected, "{agent} {variables:?}");
+        };
+        let usual = ["/home/me/.claude", "/home/me/.config/claude"];
+        check("claude", &[], &usual);
+        check("claude", &[("CLAUDE_CONFIG_DIR", "/c")], &["/c"]);
+        let configured = [("XDG_CONFIG_HOME", "/x")];
+        check("claude", &configured, &["/home/me/.claude", "/x/claude"]);
+        check("claude", &[("XDG_CONFIG_HOME", "")], &usual);
+        // The standard says that a relative one is to be left out of account.
+        check("claude", &[("XDG_CONFIG_HOME", "x")], &usual);
+        let data = ("XDG_DATA_HOME", "/d");
+        check("goose", &[data], &["/d/goose"]);
+        check("goose", &[data, ("GOOSE_PATH_ROOT", "/g")], &["/g"]);
+        check("opencode", &[data], &["/d/opencode"]);
+        check("opencode", &[], &["/home/me/.local/share/opencode"]);
+        check("kimi", &[], &["/home/me/.kimi-code", "/home/me/.kimi"]);
+        let share = ("KIMI_SHARE_DIR", "/s");
+        check("kimi", &[share], &["/home/me/.kimi-code", "/s"]);
+        let code = ("KIMI_CODE_HOME", "/k");
+        check("kimi", &[code], &["/k", "/home/me/.kimi"]);
+        check("kimi", &[code, share], &["/k", "/s"]);
     }
 }

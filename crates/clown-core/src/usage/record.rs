@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::cmp::Reverse;
 
 /// Tokens by what they cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub struct Counts {
     /// Taken from the cache.
     pub cache_read: u64,
 }
+
+/// No model reads or writes so much at once: what says so is damaged, or made up.
+const MOST_OF_AN_ANSWER: u64 = 1_000_000_000;
+const MOST_OF_A_SUM: u64 = 1_000_000_000_000;
 
 impl Counts {
     /// All kinds, for sums in a loop.
@@ -86,6 +91,16 @@ impl Counts {
         self == Self::default()
     }
 
+    /// Whether one answer can have used so much.
+    pub(super) fn is_believable(self) -> bool {
+        self.total() <= MOST_OF_AN_ANSWER
+    }
+
+    /// Whether the answers of one session can have.
+    pub(super) fn is_believable_sum(self) -> bool {
+        self.total() <= MOST_OF_A_SUM
+    }
+
     /// Both together. No sum goes beyond what a database holds.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
@@ -106,33 +121,43 @@ impl Counts {
         Self::of_kinds(kinds)
     }
 
-    /// Of two reports of one answer, what the answer has used: reports come while it grows.
+    /// Of two reports of one answer, what the answer has used: reports come while it grows, and the
+    /// larger one is right as a whole.
     #[must_use]
     pub fn larger(self, other: Self) -> Self {
-        // The kinds of writes are two views of one number: they are taken together.
-        let writes = if other.cache_writes() > self.cache_writes()
-            || (other.cache_writes() == self.cache_writes() && other.output > self.output)
-        {
-            other
+        let (small, large) = if other.is_larger_than(self) {
+            (self, other)
         } else {
-            self
+            (other, self)
         };
-        Self {
-            input: self.input.max(other.input),
-            output: self.output.max(other.output),
-            cache_write: writes.cache_write,
-            cache_write_hour: writes.cache_write_hour,
-            cache_read: self.cache_read.max(other.cache_read),
+        if large.prompt() > 0 {
+            return large;
         }
+        // The end of an answer says nothing of its prompt.
+        Self {
+            output: large.output,
+            ..small
+        }
+    }
+
+    /// Whether it was reported later, of one answer.
+    #[must_use]
+    pub fn is_larger_than(self, other: Self) -> bool {
+        // Of equal sums, the one that knows more of caches.
+        let rank = |counts: Self| {
+            let caches = (Reverse(counts.input), counts.cache_write_hour);
+            (counts.output, counts.total(), caches)
+        };
+        rank(self) > rank(other)
     }
 }
 
 /// By what a record is known again, wherever it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key(pub(super) [u8; 12], Giver);
 
 /// By whose id something is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 enum Giver {
     Provider,
     Others,
@@ -203,7 +228,14 @@ mod tests {
             counts(3, 90, 20, 30),
             counts(3, 90, 20, 30),
         );
-        check(counts(3, 1, 0, 0), counts(0, 90, 0, 0), counts(3, 90, 0, 0));
+        // Nothing of the smaller one is added to the larger one.
+        check(counts(3, 1, 0, 0), counts(0, 90, 0, 0), counts(0, 90, 0, 0));
+        check(counts(3, 1, 9, 0), counts(12, 1, 0, 0), counts(3, 1, 9, 0));
+        let end = Counts {
+            output: 90,
+            ..Counts::default()
+        };
+        check(counts(3, 1, 50, 0), end, counts(3, 90, 50, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Answers to questions.
 
 use super::cube::{Cube, Series};
-use super::ledger::{Amount, QUARTER_MILLIS};
+use super::ledger::{Amount, Cell, QUARTER_MILLIS};
 use super::prices::Prices;
 use super::record::Counts;
 use super::zone::{Day, Zone};
@@ -157,7 +157,22 @@ impl Group {
 }
 
 pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Report {
-    let wanted = wanted(cube, question);
+    answer_of(cube, prices, question, &wanted(cube, question))
+}
+
+/// What one session has used, whenever that was.
+pub(super) fn of_session(
+    cube: &Cube,
+    prices: &Prices,
+    question: &Question,
+    session: &str,
+) -> Report {
+    let mut wanted = wanted(cube, question);
+    wanted.keep(cube, |series| &*series.origin.session == session);
+    answer_of(cube, prices, question, &wanted)
+}
+
+fn answer_of(cube: &Cube, prices: &Prices, question: &Question, wanted: &Wanted) -> Report {
     let first = |millis: i64| millis.div_euclid(QUARTER_MILLIS);
     let from = question.from.map_or(i64::MIN, first);
     let to = question
@@ -169,6 +184,10 @@ pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Repor
         .partition_point(|cell| cell.quarter < to)
         .max(start);
     let mut groups: Groups = Groups::default();
+    if question.group_by == GroupBy::Block {
+        // Blocks are what they are, from wherever they are looked at.
+        groups.block = last_block_of(&cube.cells[..start], wanted);
+    }
     for cell in &cube.cells[start..end] {
         if cell.amount.records == 0 || !wanted.has(cell.series) {
             continue;
@@ -184,9 +203,12 @@ pub(super) fn answer(cube: &Cube, prices: &Prices, question: &Question) -> Repor
 
 /// When the last block began.
 pub(super) fn last_block(cube: &Cube, question: &Question) -> Option<i64> {
-    let wanted = wanted(cube, question);
+    last_block_of(&cube.cells, &wanted(cube, question))
+}
+
+fn last_block_of(cells: &[Cell], wanted: &Wanted) -> Option<i64> {
     let mut last: Option<i64> = None;
-    for cell in &cube.cells {
+    for cell in cells {
         let at = cell.quarter * QUARTER_MILLIS;
         if last.is_some_and(|start| at < start + BLOCK_MILLIS)
             || cell.amount.records == 0
@@ -206,6 +228,14 @@ enum Wanted {
 }
 
 impl Wanted {
+    /// Only those of which this is true, too.
+    fn keep(&mut self, cube: &Cube, is_wanted: impl Fn(&Series) -> bool) {
+        let before = std::mem::replace(self, Self::All);
+        let all = (1..).zip(cube.all_series());
+        let kept = all.map(|(number, series)| before.has(number) && is_wanted(series));
+        *self = Self::Some(kept.collect());
+    }
+
     fn has(&self, series: i64) -> bool {
         match self {
             Self::All => true,
@@ -252,6 +282,8 @@ struct Groups {
     all: Vec<(String, Group)>,
     /// The span of time for which the last group is right, and the group.
     span: Option<(i64, i64, usize)>,
+    /// When the block began that was under way when the question's span begins.
+    block: Option<i64>,
 }
 
 impl Groups {
@@ -287,7 +319,8 @@ impl Groups {
         let zone = &question.zone;
         let (from, to, key) = if question.group_by == GroupBy::Block {
             // A block is over after its time; the next one begins with the next answer.
-            let from = at.div_euclid(HOUR_MILLIS) * HOUR_MILLIS;
+            let under_way = self.block.filter(|from| at < from + BLOCK_MILLIS);
+            let from = under_way.unwrap_or_else(|| at.div_euclid(HOUR_MILLIS) * HOUR_MILLIS);
             (from, from + BLOCK_MILLIS, show_moment(from))
         } else {
             let day = zone.day_at(at.div_euclid(1000));

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// So many answers are counted in one transaction: enough that each page of the index is written a
 /// few times at most, few enough that nobody else waits long.
-const BATCH: usize = 16_384;
+pub(super) const BATCH: usize = 16_384;
 
 /// A file that is read as a whole, so that it must find room in memory.
 const MAX_WHOLE: u64 = 64 << 20;
@@ -46,6 +46,8 @@ pub(super) struct Scan<'u> {
     batch: Batch,
     progress: Vec<Progress>,
     proxied: Proxied,
+    /// Read files from their beginnings, whatever is known of them.
+    pub(super) anew: bool,
     pub(super) scanned: Scanned,
 }
 
@@ -57,6 +59,7 @@ impl<'u> Scan<'u> {
             batch: Batch::default(),
             progress: Vec::new(),
             proxied,
+            anew: false,
             scanned: Scanned::default(),
         }
     }
@@ -86,7 +89,7 @@ impl<'u> Scan<'u> {
             .store
             .read(|connection| files::known(connection, path))
             .map_err(UsageError::from)?;
-        if known.as_ref().is_some_and(|known| known.state == state) {
+        if !self.anew && known.as_ref().is_some_and(|known| known.state == state) {
             return Ok(());
         }
         // Without waiting: what looks like a file may be a pipe.
@@ -105,10 +108,11 @@ impl<'u> Scan<'u> {
             // It cannot be read on from within.
             Some(_) if matches!(read, Way::Compressed(_)) => None,
             Some(known)
-                if known.state.device == state.device
+                if !self.anew
+                    && known.state.device == state.device
                     && known.state.inode == state.inode
                     && known.offset <= state.size
-                    && known.head.is_of(&file)? =>
+                    && known.head.is_of(&file, known.offset)? =>
             {
                 Some(known)
             }
@@ -132,9 +136,17 @@ impl<'u> Scan<'u> {
             Way::Compressed(line) => self.compressed(place, file, &mut progress, line)?,
             Way::Whole(take) => self.whole(place, file, &mut progress, take)?,
             Way::Database(take) => {
-                progress.head = Head::of(&file, HEADER.min(state.size))?;
+                progress.head = Head::of_first(&file, HEADER.min(state.size))?;
                 self.database(place, &mut progress, take)?;
             }
+        }
+        let refused = std::mem::take(&mut self.batch.refused);
+        if refused > 0 {
+            tracing::warn!(
+                "{} tells {refused} times of an answer with more tokens than any model reads or \
+                 writes: it is not counted",
+                path.display()
+            );
         }
         self.progress.push(progress);
         if self.batch.len() >= BATCH || self.progress.len() >= BATCH {
@@ -225,7 +237,7 @@ impl<'u> Scan<'u> {
                 scope: &place.scope,
                 proxied,
             };
-            take(line.bytes, &mut context);
+            take(line.text(), &mut context);
             full = batch.len() >= BATCH;
             !full
         })?;

@@ -8,6 +8,14 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
+mod absurd;
+mod files;
+mod folders;
+mod gateways;
+mod imports;
+mod odd_lines;
+mod reports_of_one;
+
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
     pub(super) store: Arc<Store>,
@@ -287,6 +295,26 @@ fn gateways_that_give_one_id_to_everything_lose_nothing() {
     );
     let copy = json!({"forkedFrom": {"sessionId": "a", "messageUuid": "u1"}});
     check_claude("a fork", &[of("a", json!({})), of("b", copy)], 1, 5);
+}
+
+#[test]
+fn what_was_written_to_caches_is_the_sum_of_its_kinds_where_nobody_summed_it_up() {
+    let check = |sum: Value, expected: [i64; 2]| {
+        let world = World::new();
+        let kinds = json!({"ephemeral_5m_input_tokens": 5000, "ephemeral_1h_input_tokens": 700});
+        let usage = json!({"cache_creation_input_tokens": sum, "cache_creation": kinds});
+        let line = claude(ONE, 5, json!({"message": {"usage": usage}}));
+        let line = line.replace("\"cache_creation_input_tokens\":\"\",", "");
+        world.write("homes/work/claude/projects/p/s.jsonl", &line);
+        world.usage.look().unwrap();
+        let (_, [_, _, write, hour, _]) = world.sums();
+        assert_eq!([write, hour], expected, "{sum}");
+    };
+    check(json!(null), [5000, 700]);
+    check(json!(""), [5000, 700]);
+    check(json!(6000), [5300, 700]);
+    check(json!(500), [0, 500]);
+    check(json!(0), [0, 0]);
 }
 
 #[test]
@@ -605,6 +633,29 @@ fn the_block_that_is_under_way_is_told_with_where_it_leads() {
     assert_eq!(now("2026-03-01T15:00:00Z", None).block, None);
     assert_eq!(now("2026-03-01T12:00:00Z", Some("lab")).block, None);
     assert_eq!(now("2026-03-02T00:00:00Z", None).today.answers, 0);
+    // A session is as old as it is.
+    assert_eq!(
+        now("2026-06-01T00:00:00Z", None).session.unwrap().answers,
+        3
+    );
+
+    // A block is the same one from wherever it is looked at.
+    let question = |from: &str| Question {
+        zone: Zone::named("UTC").unwrap(),
+        from: Some(at(from)),
+        to: None,
+        profile: None,
+        agent: None,
+        model: None,
+        group_by: GroupBy::Block,
+    };
+    let check = |from: &str, expected: &[(&str, u64)]| {
+        let report = world.usage.report(&question(from)).unwrap();
+        assert_eq!(keys(&report), expected, "{from}");
+    };
+    let (early, late) = ("2026-03-01T02:00:00Z", "2026-03-01T10:00:00Z");
+    check("2026-03-01T00:00:00Z", &[(early, 1), (late, 200)]);
+    check("2026-03-01T11:30:00Z", &[(late, 100)]);
 }
 
 #[test]

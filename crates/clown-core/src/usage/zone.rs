@@ -11,7 +11,9 @@ pub struct Zone {
 
 /// A name that is no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no time zone {0:?} on this machine: give one such as Europe/Berlin, or UTC")]
+#[error(
+    "there is no time zone {0:?} on this machine: give one such as Europe/Berlin, or UTC; Etc/GMT-2 is two hours east of it"
+)]
 pub struct UnknownZone(String);
 
 const DAY: i64 = 24 * 60 * 60;
@@ -26,6 +28,8 @@ impl Zone {
             _ if name.starts_with(['/', ':', '.']) || name.contains("..") || name.is_empty() => {
                 return Err(UnknownZone(name.to_owned()));
             }
+            // In the old notation this is two hours to the west, and nobody means that.
+            _ if is_offset(name) => return Err(UnknownZone(name.to_owned())),
             _ => Some(tz::TimeZone::from_posix_tz(name).map_err(|_| UnknownZone(name.to_owned()))?),
         };
         Ok(Self {
@@ -76,6 +80,14 @@ impl Zone {
         }
         within
     }
+}
+
+/// `UTC+2`, `GMT-03:00`.
+fn is_offset(name: &str) -> bool {
+    let rest = name
+        .strip_prefix("UTC")
+        .or_else(|| name.strip_prefix("GMT"));
+    rest.is_some_and(|rest| rest.starts_with(['+', '-']))
 }
 
 /// A day of the calendar: its number since 1970-01-01.
@@ -206,6 +218,8 @@ mod tests {
             "/etc/passwd",
             "../../etc/passwd",
             ":/etc/passwd",
+            "UTC+2",
+            "GMT-03:00",
         ] {
             assert_eq!(Zone::named(name).unwrap_err(), UnknownZone(name.to_owned()));
         }

@@ -9,7 +9,7 @@ use crate::secrets;
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use clown_api::{AskExport, CloneProfile, Export, ExportedKey, SetKey};
+use clown_api::{AskExport, CloneProfile, Export, ExportedKey, Profile, SetKey};
 use clown_client::Client;
 use serde_json::{Map, Value, json};
 use std::io::Read as _;
@@ -244,8 +244,8 @@ struct Wanted {
 
 async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::Result<Wanted> {
     let on_conflict = args.on_conflict;
-    let profiles = client.profiles().await?.into_iter();
-    let present: Vec<String> = profiles.map(|profile| profile.alias).collect();
+    let there = client.profiles().await?;
+    let present: Vec<String> = there.iter().map(|profile| profile.alias.clone()).collect();
     let keys = client.keys().await?.into_iter();
     let present_keys: Vec<String> = keys.map(|key| key.name).collect();
     let aliases = export.profiles.iter().map(alias_of);
@@ -273,7 +273,14 @@ async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::R
         keys: Vec::new(),
     };
     for key in export.keys {
-        if on_conflict == OnConflict::Replace || !present_keys.contains(&key.name) {
+        let is_there = present_keys.contains(&key.name);
+        if is_there && on_conflict == OnConflict::Replace {
+            note(format_args!(
+                "clown: the stored key {} is replaced by the one in the file",
+                key.name
+            ));
+        }
+        if on_conflict == OnConflict::Replace || !is_there {
             wanted.keys.push(key);
         }
     }
@@ -301,17 +308,71 @@ async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::R
                 members.remove("key");
             } else if !args.use_stored_keys {
                 // Where it is sent to is for whoever wrote the file to say.
-                note(format_args!(
-                    "clown: profile {alias} does not get your stored key {name}, which the file names and does not \
-                     hold. If you trust the profile: `clown profiles set {alias} --key store:{name}`, \
-                     or import with --use-stored-keys"
-                ));
-                members.remove("key");
+                let before = there.iter().find(|profile| profile.alias == alias);
+                match before.map(|before| differences(&members, before)) {
+                    Some(differing) if differing.is_empty() => {}
+                    Some(differing) => {
+                        let text = format!(
+                            "nothing was imported: profile {alias} has the stored key {name}, which the file names and does not \
+                             hold, and the file has another {}. If you trust it: --use-stored-keys; else --as another name",
+                            differing.join(", ")
+                        );
+                        return Err(Failure::new(CONFLICT, text).into());
+                    }
+                    None => {
+                        note(format_args!(
+                            "clown: profile {alias} does not get your stored key {name}, which the file names and does not \
+                             hold. If you trust the profile: `clown profiles set {alias} --key store:{name}`, \
+                             or import with --use-stored-keys"
+                        ));
+                        members.remove("key");
+                    }
+                }
             }
         }
         wanted.profiles.push((members, exists));
     }
     Ok(wanted)
+}
+
+/// In what a profile of a file differs from the one that is there, as far as the key could go
+/// elsewhere by it. What an export leaves out is no difference.
+fn differences(members: &Map<String, Value>, before: &Profile) -> Vec<&'static str> {
+    let Ok(Value::Object(before)) = serde_json::to_value(before) else {
+        return vec!["profile"];
+    };
+    let is_part = |name: &str| match (members.get(name), before.get(name)) {
+        (Some(Value::Object(now)), Some(Value::Object(before))) => now
+            .iter()
+            .all(|(member, value)| before.get(member) == Some(value)),
+        // One that does less keeps the key where it was.
+        (None, Some(Value::Object(_) | Value::Array(_))) => true,
+        (Some(Value::Object(now)), None) => now.is_empty(),
+        (Some(Value::Array(now)), None) => now.is_empty(),
+        (now, before) => now == before,
+    };
+    let names = [
+        "agent_id",
+        "provider_id",
+        "endpoint_id",
+        "env",
+        "args",
+        "hooks_config",
+    ];
+    let mut differing: Vec<&str> = names.into_iter().filter(|name| !is_part(name)).collect();
+    let servers = members.get("mcp_servers").and_then(Value::as_object);
+    let is_other = |(name, server): (&String, &Value)| {
+        let before = before.get("mcp_servers").and_then(|all| all.get(name));
+        ["command", "args"]
+            .iter()
+            .any(|member| server.get(member) != before.and_then(|it| it.get(member)))
+    };
+    // One that is started has the key in its environment; one with an address has not.
+    let mut started = servers.into_iter().flatten();
+    if started.any(|it| it.1.get("command").is_some() && is_other(it)) {
+        differing.push("mcp_servers");
+    }
+    differing
 }
 
 /// Advice to import under another name, where that helps: `--as` names one profile, and no key.

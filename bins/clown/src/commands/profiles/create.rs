@@ -1,8 +1,8 @@
 use crate::commands::plan;
 use crate::context::Context;
 use crate::key_args::{self, KeyArgs};
-use crate::output::Output;
-use crate::table::Table;
+use crate::output::{Output, note};
+use crate::table::{Table, printable};
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use clown_api::{CreateProfile, List, Profile};
@@ -90,6 +90,23 @@ pub(super) async fn create(
         return context.output.json(&profile);
     }
     say_created(context.output, &profile)?;
+    let provider = client.provider(&profile.provider_id).await?;
+    if provider.from_registry {
+        let endpoint = profile.endpoint_id.as_ref();
+        let named = endpoint.or(provider.default_endpoint.as_ref());
+        let urls = provider
+            .endpoints
+            .iter()
+            .filter(|it| Some(&it.id) == named)
+            .flat_map(|it| it.urls.values());
+        let urls: Vec<String> = urls.map(|url| printable(url)).collect();
+        note(format_args!(
+            "clown: {} is known from a registry only: what {} asks, and its key, go to {}",
+            printable(&provider.name),
+            profile.alias,
+            urls.join(", ")
+        ));
+    }
     context
         .output
         .line(format_args!("Run it with: clown run {}", profile.alias))

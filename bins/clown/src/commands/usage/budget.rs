@@ -90,7 +90,7 @@ pub(super) async fn dispatch(
                     budget.period.clone(),
                     dollars(budget.limit),
                     cost(&budget.used.cost),
-                    format!("{}%", percent(budget)),
+                    share(budget),
                 ]);
             }
             table.print(output)
@@ -101,6 +101,16 @@ pub(super) async fn dispatch(
 pub(super) fn percent(budget: &UsageBudget) -> i128 {
     let limit = i128::from(budget.limit.nanos().max(1));
     i128::from(budget.used.cost.total_cost.nanos()) * 100 / limit
+}
+
+/// The same for people; `?` where no price is known, and `+` where some are not.
+pub(super) fn share(budget: &UsageBudget) -> String {
+    let used = &budget.used.cost;
+    match (used.total_cost.nanos(), used.unpriced) {
+        (0, true) => "?%".to_owned(),
+        (_, true) => format!("{}%+", percent(budget)),
+        (_, false) => format!("{}%", percent(budget)),
+    }
 }
 
 /// From so much on, a person is warned.

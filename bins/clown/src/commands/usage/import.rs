@@ -53,7 +53,7 @@ pub(super) async fn import(
         several(imported.files, "file"),
         size(imported.bytes),
         if request.profile.is_some() {
-            "They count for the profile."
+            "They count for the profile, and so do those there that counted for none."
         } else {
             "What is written there from now on is counted, too."
         }

@@ -6,8 +6,9 @@ mod tables;
 
 use crate::cli;
 use crate::context::Context;
+use crate::failure::{Failure, USAGE};
 use clap::{Args, Subcommand, ValueEnum};
-use clown_client::UsageQuery;
+use clown_client::{Client, UsageQuery};
 
 /// What agents have used: tokens, and what they cost
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ enum UsageCommand {
     Sessions,
     /// By folder that was worked in
     Projects,
-    /// Print it for other programs
+    /// Print it for other programs: all of it, unless --period or --since names a part
     Export(ExportArgs),
     /// Count what an agent has used without a profile, and follow it from now on
     Import(import::ImportArgs),
@@ -129,9 +130,13 @@ pub(crate) async fn dispatch(context: &Context, args: UsageArgs) -> anyhow::Resu
         Some(UsageCommand::Sessions) => By::Session,
         Some(UsageCommand::Projects) => By::Project,
         Some(UsageCommand::Export(args)) => return export(context, filter, &args).await,
-        Some(UsageCommand::Import(args)) => return import::import(context, filter, args).await,
+        Some(UsageCommand::Import(args)) => {
+            filter.has_only(&["profile"], "an import counts all that there is")?;
+            return import::import(context, filter, args).await;
+        }
         Some(UsageCommand::Prices(args)) => return prices::prices(context, filter, args).await,
         Some(UsageCommand::Budget(command)) => {
+            filter.has_only(&["timezone"], "a budget is for all that its profile uses")?;
             return budget::dispatch(context, filter, command).await;
         }
     };
@@ -141,6 +146,9 @@ pub(crate) async fn dispatch(context: &Context, args: UsageArgs) -> anyhow::Resu
     let report = client.usage(&query).await?;
     if context.output.is_json() {
         return context.output.json(&report);
+    }
+    if report.rows.is_empty() {
+        is_known(&client, &query).await?;
     }
     tables::report(context.output, &report, &query)?;
     if report.group_by == "block" {
@@ -155,6 +163,29 @@ pub(crate) async fn dispatch(context: &Context, args: UsageArgs) -> anyhow::Resu
 }
 
 impl Filter {
+    /// Refuses what would be taken and do nothing.
+    fn has_only(&self, used: &[&str], why: &str) -> anyhow::Result<()> {
+        let given = [
+            ("period", self.period.is_some()),
+            ("since", self.since.is_some()),
+            ("until", self.until.is_some()),
+            ("timezone", self.timezone.is_some()),
+            ("profile", self.profile.is_some()),
+            ("agent", self.agent.is_some()),
+            ("model", self.model.is_some()),
+        ];
+        let idle = given
+            .iter()
+            .find(|(name, is_given)| *is_given && !used.contains(name));
+        match idle {
+            Some((name, _)) => {
+                let text = format!("--{name} does nothing here: {why}. Leave it out");
+                Err(Failure::new(USAGE, text).into())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn query(self, by: By) -> UsageQuery {
         let spans = self.period.is_some() || self.since.is_some() || self.until.is_some();
         // Of months, all; of the rest, what one still remembers.
@@ -174,6 +205,17 @@ impl Filter {
             group_by: Some(name_of(&by)),
         }
     }
+}
+
+/// Refuses a profile and an agent that nobody knows: that they used nothing would be no answer.
+async fn is_known(client: &Client, query: &UsageQuery) -> anyhow::Result<()> {
+    if let Some(alias) = &query.profile {
+        client.profile(alias).await?;
+    }
+    if let Some(id) = &query.agent {
+        client.agent(id).await?;
+    }
+    Ok(())
 }
 
 fn name_of(value: &impl ValueEnum) -> String {

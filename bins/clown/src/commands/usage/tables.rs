@@ -67,12 +67,17 @@ pub(super) fn outlook(block: &UsageBlock) -> String {
         "Now: {} tokens a minute, {} an hour; in {}h{:02}m, at the end of this block, {} tokens and {} if it \
          goes on so.",
         count(block.tokens_per_minute),
-        dollars(block.cost_per_hour),
+        at_rate(block.cost_per_hour, block),
         left / 60,
         left % 60,
         count(block.projected_tokens),
-        dollars(block.projected_cost)
+        at_rate(block.projected_cost, block)
     )
+}
+
+/// What follows from the cost of a block is known no better than that.
+pub(super) fn at_rate(amount: Usd, block: &UsageBlock) -> String {
+    cost(&Cost::new(amount).with_unpriced(block.used.cost.unpriced))
 }
 
 /// How many columns the terminal has; many where there is none.
@@ -260,7 +265,8 @@ fn sparkline(report: &UsageReport, columns: usize) -> Option<String> {
         if priced {
             row.used.cost.total_cost.nanos().unsigned_abs()
         } else {
-            row.used.tokens.input_tokens + row.used.tokens.output_tokens
+            let tokens = &row.used.tokens;
+            tokens.input_tokens.saturating_add(tokens.output_tokens)
         }
     });
     let values: Vec<u64> = values.collect();
@@ -305,6 +311,20 @@ mod tests {
         check(1_235_000_000, false, "$1.24");
         check(2_000_000_000_000, true, "$2000.00+");
         check(4_200_000, false, "$0.0042");
+    }
+
+    #[test]
+    fn a_line_of_the_largest_numbers_is_drawn() {
+        let row = |tokens: u64| {
+            serde_json::json!({"key": "2026-03-01", "models": [], "first_at": "2026-03-01T00:00:00Z",
+                "last_at": "2026-03-01T00:00:00Z", "used": {"answers": 1, "cost": {"total_cost": 0},
+                "tokens": {"input_tokens": tokens, "output_tokens": tokens}}})
+        };
+        let report = serde_json::json!({"group_by": "day", "timezone": "UTC",
+            "rows": [row(0), row(1 << 62), row(u64::MAX)], "total": row(1)["used"]});
+        let report: UsageReport = serde_json::from_value(report).unwrap();
+        let line = sparkline(&report, 80).unwrap();
+        assert_eq!(line, "▁▄█  tokens of each day");
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!   known tells of nothing new: it is written again, or stands behind the record of the same answer.
 //! - The sum may fall, as when a thread is rolled back; the step is right all the same.
 //! - A fork, and a subagent that inherits, begins with a copy of its parent's lines, all with the time
-//!   of copying. The copies stand in the parent's own file.
+//!   of copying. The copies stand in the parent's own file. They end where a turn begins that is
+//!   younger than the thread; ids of older versions do not say so, and only times are left.
 //! - Caches are inside of `input_tokens`, what was thought inside of `output_tokens`.
 
 use super::{Context, Memory, Read, key_of_answer, model_or_unknown, moment};
@@ -29,8 +30,17 @@ const COPIED: &str = "copied";
 /// Of [`Memory::marks`]: whether a faster service is asked.
 const FAST: &str = "fast";
 
-/// Copies follow each other at once; the first answer of a thread's own takes longer than this.
+/// Of [`Memory::marks`]: when a turn began, while lines are copies.
+const TURN: &str = "turn";
+/// Of [`Memory::marks`]: whether the ids of copied turns say when they began.
+const DATED: &str = "dated";
+
+/// Copies follow each other at once: behind such a pause, nothing is one.
 const PAUSE_MILLIS: i64 = 1_000;
+/// And behind such a one, no turn begins among them.
+const TURN_MILLIS: i64 = 100;
+/// No model answers sooner.
+const ANSWER_MILLIS: i64 = 250;
 
 #[derive(Default)]
 struct Line<'a> {
@@ -50,6 +60,7 @@ struct Payload<'a> {
     parent: Text<'a>,
     /// Of `thread_settings`.
     tier: Option<Text<'a>>,
+    turn: Text<'a>,
     thread: Text<'a>,
     response: Text<'a>,
     /// The whole of the thread, and the last step.
@@ -61,7 +72,7 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
     let mut line = Line::default();
     let whole = read(text, &mut line);
     let at = moment(line.at)?;
-    follow_copies(context.memory, at);
+    follow_copies(context.memory, at, &line);
     whole?;
     let payload = &line.payload;
     match line.kind.raw() {
@@ -95,14 +106,51 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
 }
 
 /// Notices where copies end.
-fn follow_copies(memory: &mut Memory, at: i64) {
-    if let Some(copied) = memory.marks.get_mut(COPIED) {
-        if at > copied.saturating_add(PAUSE_MILLIS) {
-            memory.marks.remove(COPIED);
-        } else {
-            *copied = at.max(*copied);
+fn follow_copies(memory: &mut Memory, at: i64, line: &Line<'_>) {
+    let Some(copied) = memory.marks.get(COPIED).copied() else {
+        return;
+    };
+    let payload = &line.payload;
+    let event = match line.kind.raw() {
+        b"event_msg" => payload.kind.raw(),
+        kind => kind,
+    };
+    let begins = matches!(event, b"turn_context" | b"task_started" | b"user_message");
+    let thread = made_at(memory.session.as_bytes());
+    let turn = made_at(payload.turn.raw()).filter(|_| begins);
+    let ends = if let (Some(turn), Some(thread)) = (turn, thread) {
+        memory.marks.insert(DATED.to_owned(), 1);
+        turn >= thread
+    } else {
+        let later = |than: i64, by: i64| at > than.saturating_add(by);
+        let turn = memory.marks.get(TURN).copied();
+        let answers = event == b"token_count" && payload.total.is_some();
+        !memory.marks.contains_key(DATED)
+            && (later(copied, PAUSE_MILLIS)
+                || (begins && later(copied, TURN_MILLIS))
+                || (answers && turn.is_some_and(|turn| later(turn, ANSWER_MILLIS))))
+    };
+    if ends {
+        for mark in [COPIED, TURN, DATED] {
+            memory.marks.remove(mark);
         }
+        return;
     }
+    memory.marks.insert(COPIED.to_owned(), at.max(copied));
+    if begins {
+        memory.marks.insert(TURN.to_owned(), at);
+    }
+}
+
+/// Milliseconds since 1970 when an id was made, if it says so: version 7 of a UUID begins with it.
+fn made_at(id: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(id).ok()?;
+    if text.len() != 36 || id[14] != b'7' {
+        return None;
+    }
+    let (first, rest) = text.split_once('-')?;
+    let (second, _) = rest.split_once('-')?;
+    u64::from_str_radix(&format!("{first}{second}"), 16).ok()
 }
 
 fn record(payload: &Payload<'_>, at: i64, context: &mut Context<'_>) -> Option<()> {
@@ -258,6 +306,7 @@ fn read_payload<'a>(value: &mut Json<'a>, payload: &mut Payload<'a>) -> Option<(
                 }
                 Some(())
             })?,
+            b"turn_id" => payload.turn = value.text_or_empty()?,
             b"thread_id" => payload.thread = value.text_or_empty()?,
             b"response_id" => payload.response = value.text_or_empty()?,
             b"usage" => payload.step = counts(value)?,

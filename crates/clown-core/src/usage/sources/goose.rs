@@ -10,14 +10,13 @@
 //! - Sessions are numbered by the day and rows from one on, in every database.
 
 use super::value::{object, text};
-use super::{Context, Read, bytes_at, columns, model_or_unknown};
+use super::{Context, Read, bytes_at, columns, last_read, model_or_unknown};
 use crate::usage::record::{Counts, Key, Record};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 pub(super) const READ: Read = Read::Database(database);
 
-/// Of [`super::Memory::marks`]: the last row of the ledger that is counted.
 const LEDGER: &str = "usage_ledger";
 
 fn database(connection: &Connection, context: &mut Context<'_>) -> rusqlite::Result<()> {
@@ -61,12 +60,8 @@ fn requests(
     forward: &str,
     context: &mut Context<'_>,
 ) -> rusqlite::Result<()> {
-    let last: Option<i64> =
-        connection.query_row("SELECT max(id) FROM usage_ledger", [], |row| row.get(0))?;
-    let last = last.unwrap_or_default();
-    // A database that was made anew counts its rows from one again.
-    let known = context.memory.marks.get(LEDGER).copied();
-    let known = known.filter(|known| *known <= last).unwrap_or_default();
+    let what = "id || ' ' || session_id || ' ' || created_timestamp";
+    let known = last_read(connection, context.memory, LEDGER, "id", what)?;
     let mut statement = connection.prepare(&format!(
         "SELECT ledger.id, ledger.session_id, ledger.created_timestamp, ledger.model,
                 session.working_dir, ledger.input_tokens, ledger.output_tokens,
@@ -74,7 +69,7 @@ fn requests(
          FROM usage_ledger AS ledger LEFT JOIN sessions AS session ON session.id = ledger.session_id
          WHERE ledger.id > ?1 AND NOT {forward}"
     ))?;
-    let mut rows = statement.query([known])?;
+    let mut rows = statement.query([known.unwrap_or_default()])?;
     while let Some(row) = rows.next()? {
         let (id, created) = (number(row, 0)?, number(row, 2)?);
         let session = String::from_utf8_lossy(bytes_at(row, 1)?);
@@ -98,7 +93,6 @@ fn requests(
             counts,
         });
     }
-    context.memory.marks.insert(LEDGER.to_owned(), last);
     Ok(())
 }
 

@@ -89,6 +89,9 @@ pub(super) struct Memory {
     /// How far tables are read, by what they are of.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) marks: BTreeMap<String, i64>,
+    /// Of Claude Code's logs: the last answer whose id says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<claude::Answer>,
 }
 
 /// What a source has while it reads a file.
@@ -189,6 +192,36 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<St
         .prepare("SELECT name FROM pragma_table_info(?1)")?
         .query_map([table], |row| row.get(0))?
         .collect()
+}
+
+/// The last row of `table` that was read, by `number`; none where it is not the table that it was: one
+/// that was made anew counts from one again. What there is now counts as read from now on.
+///
+/// It is known by `what` of its first row. Where that was deleted, all is read again, which counts
+/// nothing.
+fn last_read(
+    connection: &Connection,
+    memory: &mut Memory,
+    table: &str,
+    number: &str,
+    what: &str,
+) -> rusqlite::Result<Option<i64>> {
+    let mut first = connection.prepare(&format!(
+        "SELECT quote({what}), (SELECT max({number}) FROM {table}) FROM {table}
+         ORDER BY {number} LIMIT 1"
+    ))?;
+    let mut rows = first.query([])?;
+    let (first, last) = match rows.next()? {
+        Some(row) => {
+            let first = String::from_utf8_lossy(bytes_at(row, 0)?).into_owned();
+            (first, row.get::<_, Option<i64>>(1)?.unwrap_or_default())
+        }
+        None => Default::default(),
+    };
+    let place = format!("{table}.{number}");
+    let same = memory.names.insert(table.to_owned(), first.clone()) == Some(first);
+    let known = memory.marks.insert(place, last);
+    Ok(known.filter(|known| same && *known <= last))
 }
 
 /// A text or blob of a row; empty for anything else, for a table may hold anything.

@@ -2,13 +2,14 @@
 //! the database takes it in.
 //!
 //! - A row grows in place until it has a time of completion, and counts from then on.
-//! - A fork copies answers under new ids into another session: provider, model and times are what
-//!   stays, of a row and of the file that it was made from.
+//! - A fork copies answers under new ids into another session: provider, model, times and tokens are
+//!   what stays, of a row and of the file that it was made from.
+//! - Rows come in any order: two processes write, and sessions are taken over from elsewhere.
 //! - Thoughts come on top of the answer's tokens, and cost as much. Caches are not in `input`.
 //! - Parts, sessions and events repeat the sums of messages. A newer table, `session_message`, may
 //!   repeat a session that the older one has: then it does not count.
 
-use super::{Context, Read, bytes_at, columns, model_or_unknown};
+use super::{Context, Read, bytes_at, columns, last_read, model_or_unknown};
 use crate::usage::json::{Json, Text};
 use crate::usage::record::{Counts, Key, Record};
 use rusqlite::Connection;
@@ -20,6 +21,9 @@ pub(super) const FILE: Read = Read::Whole(file);
 /// Providers whose models go by their own names alone. Others answer under names that are also
 /// somebody else's, at other prices or at none.
 const MAKERS: [&str; 4] = ["anthropic", "openai", "google", "clown"];
+
+/// Nobody waits longer for another to have written.
+const WAIT_MILLIS: i64 = 60_000;
 
 #[derive(Default)]
 struct Message<'a> {
@@ -54,16 +58,26 @@ fn rows(
     table: &str,
     condition: &str,
 ) -> rusqlite::Result<()> {
-    let since = context.memory.marks.get(table).copied().unwrap_or_default();
-    // Rows of the mark's own moment come again: there may be more of them now. A row of a time to
-    // come must not hide those that are written until then.
+    let known = last_read(
+        connection,
+        context.memory,
+        table,
+        "rowid",
+        "id || ' ' || time_created",
+    )?;
+    let (since, known) = match (context.memory.marks.get(table), known) {
+        (Some(since), Some(known)) => (*since, known),
+        _ => (0, i64::MIN),
+    };
+    // Who waits to write writes the time at which it began to wait. A row of a time to come must not
+    // hide those that are written until then.
     let mut statement = connection.prepare(&format!(
         "SELECT min(message.time_updated, CAST(unixepoch('subsec') * 1000 AS INTEGER)),
                 message.session_id, message.data, session.directory
          FROM {table} AS message LEFT JOIN session ON session.id = message.session_id
-         WHERE message.time_updated >= ?1 AND {condition}"
+         WHERE (message.time_updated >= ?1 OR message.rowid > ?2) AND {condition}"
     ))?;
-    let mut rows = statement.query([since])?;
+    let mut rows = statement.query([since.saturating_sub(WAIT_MILLIS), known])?;
     let mut mark = since;
     while let Some(row) = rows.next()? {
         mark = mark.max(row.get(0).unwrap_or_default());
@@ -101,12 +115,13 @@ fn found(
     let project = if cwd.is_empty() { folder } else { &cwd };
     context.memory.project.replace_range(.., project);
     let (provider, model) = (message.provider.read()?, message.model.read()?);
-    let parts: [&[u8]; 5] = [
+    let parts: [&[u8]; 6] = [
         b"opencode",
         provider.as_bytes(),
         model.as_bytes(),
         &message.created.to_le_bytes(),
         &message.completed.to_le_bytes(),
+        &message.counts.kinds().map(u64::to_le_bytes).concat(),
     ];
     context.found(&Record {
         key: Key::of(&parts),

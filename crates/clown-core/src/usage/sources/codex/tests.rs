@@ -35,6 +35,19 @@ fn what_a_fork_or_a_subagent_repeats_is_its_parents() {
 }
 
 #[test]
+fn a_fork_of_a_quick_provider_loses_no_answer() {
+    let parent = ("codex/reemitted-and-null-info.jsonl", THREAD);
+    for name in [
+        "codex/fork-of-a-quick-provider.jsonl",
+        "codex/subagent-of-a-quick-provider.jsonl",
+        "codex/fork-with-numbered-turns.jsonl",
+    ] {
+        check(&[parent, (name, CHILD)], (7, [2100, 210, 0, 0, 1400]));
+        check(&[(name, CHILD)], (5, [1000, 100, 0, 0, 0]));
+    }
+}
+
+#[test]
 fn a_sum_that_falls_does_not_hide_what_follows() {
     check(
         &[("codex/counter-falls.jsonl", THREAD)],

@@ -75,3 +75,26 @@ fn a_database_without_tables_is_looked_at_again() {
     put(&world, "goose/ledger.sql", DATABASE);
     assert_eq!(look(&world), (2, [207 + 5, 10, 0, 0, 8320]));
 }
+
+#[test]
+fn a_database_that_is_made_again_counts_from_its_beginning() {
+    let world = World::new();
+    put(&world, "goose/ledger.sql", DATABASE);
+    assert_eq!(look(&world).0, 2);
+    // The same file with other content, as when an inode is used again.
+    let database = Connection::open(world.folder.path().join(HOME).join(DATABASE)).unwrap();
+    database
+        .execute_batch("DELETE FROM usage_ledger; DELETE FROM sessions; INSERT INTO sessions (id) VALUES ('another')")
+        .unwrap();
+    for number in 1..10 {
+        database
+            .execute(
+                "INSERT INTO usage_ledger (id, session_id, created_timestamp, model, input_tokens,
+                     output_tokens)
+                 VALUES (?1, 'another', 1772000000 + ?1, 'gpt-5.2', 1, 1)",
+                [number],
+            )
+            .unwrap();
+    }
+    assert_eq!(look(&world).0, 11);
+}

@@ -93,3 +93,96 @@ fn a_file_counts_when_its_answer_is_finished_and_a_database_when_it_has_tables()
     put(&world, "opencode/fork-and-unfinished.sql", DATABASE);
     assert_eq!(look(&world), (2, [17, 8, 20, 0, 100]));
 }
+
+/// A database of answers that an agent has open.
+fn database(world: &World) -> Connection {
+    world.write(&format!("{HOME}/{DATABASE}"), "");
+    let agent = Connection::open(world.folder.path().join(HOME).join(DATABASE)).unwrap();
+    agent
+        .execute_batch(
+            "CREATE TABLE session (id TEXT PRIMARY KEY, directory TEXT);
+             CREATE TABLE message (id TEXT PRIMARY KEY, session_id TEXT, time_created INTEGER,
+                 time_updated INTEGER, data TEXT)",
+        )
+        .unwrap();
+    agent
+}
+
+fn write(agent: &Connection, id: &str, updated: i64, input: u64) {
+    let data = serde_json::json!({"role": "assistant", "providerID": "anthropic", "modelID": "m",
+        "time": {"created": updated - 500, "completed": updated},
+        "tokens": {"input": input, "output": 1, "reasoning": 0, "cache": {"read": 0, "write": 0}}});
+    agent
+        .execute(
+            "INSERT OR REPLACE INTO message VALUES (?1, 's', ?2, ?2, ?3)",
+            (id, updated, data.to_string()),
+        )
+        .unwrap();
+}
+
+const MOMENT: i64 = 1_772_000_000_000;
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+#[test]
+fn rows_that_are_put_in_late_count() {
+    let world = World::new();
+    let agent = database(&world);
+    write(&agent, "a", MOMENT, 10);
+    assert_eq!(look(&world), (1, [10, 1, 0, 0, 0]));
+    // Committed after a later one, by another process.
+    write(&agent, "b", MOMENT - 500, 20);
+    assert_eq!(look(&world), (2, [30, 2, 0, 0, 0]));
+    // Taken over from elsewhere.
+    write(&agent, "c", MOMENT - 90 * DAY, 30);
+    assert_eq!(look(&world), (3, [60, 3, 0, 0, 0]));
+    // A row that was there is finished late.
+    write(&agent, "d", MOMENT + DAY, 5);
+    agent
+        .execute_batch(
+            "UPDATE message SET data = json_set(data, '$.time.completed', 0) WHERE id = 'd'",
+        )
+        .unwrap();
+    write(&agent, "e", MOMENT + DAY + 5_000, 6);
+    look(&world);
+    agent
+        .execute_batch(
+            "UPDATE message SET data = json_set(data, '$.time.completed', 1772086400000)
+             WHERE id = 'd'",
+        )
+        .unwrap();
+    assert_eq!(look(&world), (5, [71, 5, 0, 0, 0]));
+}
+
+#[test]
+fn a_database_that_is_made_again_counts_from_its_beginning() {
+    let world = World::new();
+    let agent = database(&world);
+    for (number, id) in ["a", "b"].into_iter().enumerate() {
+        write(&agent, id, MOMENT + number as i64, 10);
+    }
+    assert_eq!(look(&world).0, 2);
+    let state = |agent: &Connection, ids: &[&str], expected: i64| {
+        // The same file with other content, as when an inode is used again.
+        agent.execute_batch("DELETE FROM message").unwrap();
+        for (number, id) in ids.iter().enumerate() {
+            write(
+                agent,
+                id,
+                MOMENT - 90 * DAY - number as i64,
+                ids.len() as u64,
+            );
+        }
+        assert_eq!(look(&world).0, expected, "{ids:?}");
+    };
+    state(&agent, &["z"], 3);
+    state(&agent, &["v", "w", "x"], 6);
+}
+
+#[test]
+fn two_answers_of_the_same_moments_are_two() {
+    let world = World::new();
+    let agent = database(&world);
+    write(&agent, "a", MOMENT, 100);
+    write(&agent, "b", MOMENT, 300);
+    assert_eq!(look(&world), (2, [400, 2, 0, 0, 0]));
+}
