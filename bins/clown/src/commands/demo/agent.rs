@@ -56,12 +56,16 @@ pub(crate) fn run(args: &DemoAgentArgs) -> anyhow::Result<ExitCode> {
     output.line(format_args!(
         "Hello! I am process {process}, my model is {model}."
     ))?;
-    if let Some(home) = std::env::var_os(HOME_VARIABLE).map(PathBuf::from) {
-        write_log(&home, &format!("run-{process}"), &model, 1)?;
-    }
     std::thread::sleep(THINKING);
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(endpoint) = set(ENDPOINT_VARIABLE) {
+    let endpoint = set(ENDPOINT_VARIABLE);
+    // Where it asks somebody, whoever stands between them counts.
+    if endpoint.is_none()
+        && let Some(home) = std::env::var_os(HOME_VARIABLE).map(PathBuf::from)
+    {
+        write_log(&home, &format!("run-{process}"), &model, 1)?;
+    }
+    if let Some(endpoint) = endpoint {
         let key = set(KEY_VARIABLE).unwrap_or_default();
         let heard = ask(&endpoint, &key, &model)?;
         output.line(format_args!("{endpoint} says: {heard}"))?;
