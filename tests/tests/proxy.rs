@@ -546,12 +546,12 @@ fn rules_send_requests_elsewhere_translated_and_are_explained() {
     let add = ["add", "work", "long", "--to", "chatty/big-1", "--when"];
     refused(
         &[&add[..], &["tokns > 100"]].concat(),
-        1,
+        2,
         "proxy_config.routes.long.when: column 1: there is no `tokns`: did you mean `tokens`?",
     );
     refused(
         &[&add[..], &["tokens > 100"]].concat(),
-        1,
+        2,
         "a rule names chatty, which wants a key: say where it is",
     );
     refused(&["remove", "work", "long"], 3, "has no rule long");
