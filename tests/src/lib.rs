@@ -6,6 +6,7 @@ mod http;
 mod small_disk;
 mod stream;
 mod terminal;
+mod upstream;
 mod world;
 
 pub use binaries::{Binaries, binaries};
@@ -13,6 +14,7 @@ pub use http::{Answer, request};
 pub use small_disk::{OnDisk, SmallDisk};
 pub use stream::Stream;
 pub use terminal::Terminal;
+pub use upstream::{Agent, Upstream};
 pub use world::{FakeAgent, World};
 
 use std::path::PathBuf;

@@ -220,12 +220,33 @@ impl Default for World {
     }
 }
 
+impl World {
+    /// The processes of proxy instances in this world that live.
+    pub fn proxy_pids(&self) -> Vec<u32> {
+        let folder = self.path("state/proxies");
+        let wanted = folder.as_os_str().as_encoded_bytes();
+        let is_ours = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.windows(wanted.len()).any(|window| window == wanted)
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(is_ours)
+            .collect()
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             // It may have ended by itself.
             let _ = daemon.kill();
             let _ = daemon.wait();
+        }
+        // They go on without a daemon.
+        for pid in self.proxy_pids() {
+            send(pid, Signal::KILL);
         }
         // A daemon that the command line started in the background.
         let found = fs::read(self.path("state/daemon.json"))

@@ -49,10 +49,22 @@ fn each_room_knows_only_the_rooms_it_may() {
         "crates/clown-server",
         &["clown-api", "clown-core", "clown-events"],
     );
-    check("crates/clown-fetch", &["clown-core"]);
+    check("crates/clown-connect", &[]);
+    check("crates/clown-fetch", &["clown-connect", "clown-core"]);
+    check(
+        "crates/clown-proxy",
+        &["clown-connect", "clown-events", "clown-routes"],
+    );
+    check("crates/clown-routes", &[]);
     check(
         "bins/clownd",
-        &["clown-core", "clown-events", "clown-fetch", "clown-server"],
+        &[
+            "clown-core",
+            "clown-events",
+            "clown-fetch",
+            "clown-proxy",
+            "clown-server",
+        ],
     );
     check("bins/clown", &["clown-api", "clown-client", "clown-events"]);
     check("examples", &["clown-api", "clown-client", "clown-events"]);

@@ -300,6 +300,10 @@ fn the_demo_shows_itself_and_leaves_nothing() {
         "RegistrySyncStarted",
         "RegistrySyncFailed",
         "RegistrySyncCompleted",
+        "ProxyStarted",
+        "ProxyStopped",
+        "ProxyError",
+        "UsageUpdated",
         "DaemonShuttingDown",
     ] {
         assert!(shown.contains(kind), "no {kind} in:\n{shown}");

@@ -34,6 +34,8 @@ pub(super) fn serve(state_dir: PathBuf, power: bool, batch: u64) -> anyhow::Resu
         },
         retention: Retention::default(),
         fetch: Arc::new(clown_core::fetch::Offline),
+        launcher: Arc::new(clown_core::proxies::NoLauncher),
+        first_proxy_port: 0,
         registry: clown_core::registry::RegistrySettings::default(),
         usage_sources: Vec::new(),
         usage_timezone: None,

@@ -1,5 +1,5 @@
 use crate::commands::{
-    agents, completions, daemon, demo, events, hooks, init, keys, mcp, profiles, providers,
+    agents, completions, daemon, demo, events, hooks, init, keys, mcp, profiles, providers, proxy,
     registry, run, shims, usage, watch,
 };
 use clap::{Args, Parser, Subcommand};
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// List, show and check providers of models
     #[command(subcommand, visible_alias = "provider")]
     Providers(providers::ProvidersCommand),
+    /// Start, stop and inspect the proxies of profiles
+    #[command(subcommand, visible_alias = "proxies")]
+    Proxy(proxy::ProxyCommand),
     /// Tell what agents have used: tokens, and what they cost
     Usage(usage::UsageArgs),
     /// Print one line on what is used now, for status lines and prompts
@@ -166,6 +169,8 @@ mod tests {
             "clown registry sync --offline",
             "clown registry pin 5d41402",
             "clown registry build manifests --out public --sign key",
+            "clown proxy start work",
+            "clown proxy logs work -n 5 -f --json",
             "clown daemon status --no-start",
             "clown doctor --daemon 127.0.0.1:1 --state-dir /tmp/s",
             "clown completions zsh",
@@ -187,6 +192,7 @@ mod tests {
             "clown registry sync --force --offline",
             "clown registry build manifests",
             "clown registry build manifests --out public --password-stdin",
+            "clown proxy logs work -n 0",
             "clown completions klingon",
         ] {
             check(line, false);

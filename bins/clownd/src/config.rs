@@ -21,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) access: AccessConfig,
     pub(crate) network: NetworkConfig,
     pub(crate) registry: RegistryConfig,
+    pub(crate) proxy: ProxyConfig,
     pub(crate) usage: UsageConfig,
     prices: BTreeMap<String, PriceConfig>,
 }
@@ -63,6 +64,12 @@ pub(crate) struct AccessConfig {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NetworkConfig {
     pub(crate) authorities: Vec<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProxyConfig {
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Default, Deserialize)]

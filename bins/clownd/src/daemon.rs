@@ -1,6 +1,7 @@
 //! The daemon's life: claim, open, listen, serve, stop.
 
 use crate::instance::Instance;
+use crate::launcher::InstanceLauncher;
 use crate::settings::Settings;
 use crate::stop::Signals;
 use crate::{file_limit, idle, log, port_owner, registry_sync, token};
@@ -47,6 +48,8 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
     let signals = runtime
         .block_on(async { Signals::listen() })
         .context("cannot listen for signals")?;
+    let launcher = InstanceLauncher::new(&settings.network)
+        .context("this program does not know its own place")?;
     let core = Core::open(CoreSettings {
         config_dir: settings.config_dir,
         state_dir: settings.state_dir,
@@ -54,6 +57,8 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         keyring: true,
         store: settings.store,
         retention: settings.retention,
+        launcher: Arc::new(launcher),
+        first_proxy_port: settings.first_proxy_port,
         fetch: Arc::new(Fetcher::new(settings.network)),
         registry: settings.registry,
         usage_sources: settings.usage_sources,
@@ -65,7 +70,9 @@ fn serve(runtime: &Runtime, settings: Settings, instance: &mut Instance) -> anyh
         .block_on(Server::bind(settings.server, Arc::clone(&core)))
         .map_err(explain)?;
     // What changed while no daemon ran is true before the first client asks.
-    core.start()?;
+    let died = core.start()?;
+    core.follow_profiles(died)
+        .context("cannot start a thread")?;
     let life = Life {
         core,
         observer: server.observer(),
@@ -149,10 +156,10 @@ impl Life {
         };
         idle::idle_for(timeout, async || {
             let core = Arc::clone(&self.core);
-            let runs = tokio::task::spawn_blocking(move || core.runs.open_count()).await;
+            let idle = tokio::task::spawn_blocking(move || is_needed_by_none(&core)).await;
             // A daemon that cannot tell stays.
-            match runs {
-                Ok(Ok(0)) => self.observer.idle_since(),
+            match idle {
+                Ok(true) => self.observer.idle_since(),
                 _ => None,
             }
         })
@@ -166,6 +173,16 @@ impl Life {
         stop: oneshot::Sender<Seq>,
         serving: impl Future<Output = Result<(), tokio::task::JoinError>>,
     ) {
+        let core = Arc::clone(&self.core);
+        let goes_on = reason == ShutdownReason::Update;
+        // Proxies first, while clients are told of it: what is open gets the time to end.
+        let proxies = tokio::task::spawn_blocking(move || match goes_on {
+            true => core.proxies.leave(),
+            false => core.proxies.stop_all(),
+        });
+        if let Err(error) = proxies.await {
+            tracing::error!(%error, "proxies are left as they are");
+        }
         let core = Arc::clone(&self.core);
         let watching = tokio::task::spawn_blocking(move || core.stop());
         // Watching may be in the middle of something slow; nobody should wait for that.
@@ -213,6 +230,11 @@ impl Life {
         .await
         .context("the thread that publishes has ended")?
     }
+}
+
+/// Whether neither a run nor a proxy needs the daemon.
+fn is_needed_by_none(core: &Core) -> bool {
+    matches!(core.runs.open_count(), Ok(0)) && matches!(core.proxies.running_count(), Ok(0))
 }
 
 /// Keeps the journal within its limits, now and then.

@@ -48,4 +48,10 @@ pub(crate) enum Command {
     /// Make a registry; `clown registry build` does the same
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// One proxy instance, which the daemon starts and steers
+    #[command(hide = true)]
+    Proxy {
+        /// Its folder
+        folder: PathBuf,
+    },
 }

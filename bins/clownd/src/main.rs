@@ -7,8 +7,10 @@ mod file_limit;
 mod flags;
 mod idle;
 mod instance;
+mod launcher;
 mod log;
 mod port_owner;
+mod proxy;
 mod registry;
 mod registry_sync;
 mod settings;
@@ -21,11 +23,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut flags = flags::Flags::parse();
     let done = match flags.command.take() {
-        Some(flags::Command::Registry(command)) => registry::run(command),
-        None => serve(flags),
+        Some(flags::Command::Registry(command)) => {
+            registry::run(command).map(|()| ExitCode::SUCCESS)
+        }
+        Some(flags::Command::Proxy { folder }) => proxy::run(&folder),
+        None => serve(flags).map(|()| ExitCode::SUCCESS),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             log::report(&error);
             ExitCode::FAILURE

@@ -19,6 +19,9 @@ use std::time::Duration;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8765";
 
+/// Where proxies listen, from here on.
+const FIRST_PROXY_PORT: u16 = 8081;
+
 /// All settings, checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -31,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) retention: Retention,
     pub(crate) network: FetcherSettings,
+    /// The first port that a proxy tries; 0 is any free one.
+    pub(crate) first_proxy_port: u16,
     pub(crate) registry: RegistrySettings,
     pub(crate) usage_sources: Vec<String>,
     pub(crate) usage_timezone: Option<String>,
@@ -124,6 +129,7 @@ impl Settings {
                 authorities: config.network.authorities.clone(),
                 proxies: ProxySettings::from_variables(|name| text(name).ok().flatten()),
             },
+            first_proxy_port: config.proxy.port.unwrap_or(FIRST_PROXY_PORT),
             registry: config.registry.settings()?,
             prices: config.prices(),
             usage_sources: config.usage.sources,

@@ -45,7 +45,10 @@ pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{CreateProfile, KeyInput, KeyStatus, McpServer, Profile, ProfileFault};
 pub use provider::{Endpoint, Model, Placeholder, Provider};
 pub use provider_check::{AddressState, CheckProvider, FormatCheck, KeyState, ProviderCheck};
-pub use proxy::{Proxy, ProxyState};
+pub use proxy::{
+    ExplainRoute, Proxy, ProxyRequest, ProxyState, ProxyTarget, ProxyTokens, RouteExplained,
+    RouteVerdict, StartProxy,
+};
 pub use registry::{
     KeptCommit, PinRegistry, Registry, RegistryArtifacts, RegistryFailure, RegistrySignature,
     ReplacedArtifact, SyncRegistry, SyncedRegistry,

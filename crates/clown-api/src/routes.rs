@@ -43,6 +43,9 @@ pub const KEYS: &str = "/api/v1/keys";
 /// All runs that are known.
 pub const RUNS: &str = "/api/v1/runs";
 
+/// All proxies of profiles.
+pub const PROXIES: &str = "/api/v1/proxies";
+
 /// What was used.
 pub const USAGE: &str = "/api/v1/usage";
 /// What was used, for other programs.
@@ -94,6 +97,36 @@ pub fn profile_clone(alias: &str) -> String {
 /// A profile's file.
 pub fn profile_file(alias: &str) -> String {
     format!("{PROFILES}/{alias}/file")
+}
+
+/// The proxy of a profile.
+pub fn proxy(alias: &str) -> String {
+    format!("{PROXIES}/{alias}")
+}
+
+/// Where a profile's proxy is started.
+pub fn proxy_start(alias: &str) -> String {
+    format!("{PROXIES}/{alias}/start")
+}
+
+/// Where a profile's proxy is stopped.
+pub fn proxy_stop(alias: &str) -> String {
+    format!("{PROXIES}/{alias}/stop")
+}
+
+/// Where a profile's proxy is started anew.
+pub fn proxy_restart(alias: &str) -> String {
+    format!("{PROXIES}/{alias}/restart")
+}
+
+/// The requests that a profile's proxy has taken.
+pub fn proxy_log(alias: &str) -> String {
+    format!("{PROXIES}/{alias}/log")
+}
+
+/// Who takes a request of a profile, and why.
+pub fn proxy_explain(alias: &str) -> String {
+    format!("{PROXIES}/{alias}/explain")
 }
 
 /// One agent.

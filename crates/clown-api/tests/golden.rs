@@ -63,7 +63,11 @@ fn every_shape_is_as_its_file_says() {
     check::<Shutdown>(&["Shutdown", "Shutdown.empty"], &mut seen);
     check::<EventPage>(&["EventPage"], &mut seen);
     check::<List<Agent>>(&["List"], &mut seen);
-    check::<Proxy>(&["Proxy", "Proxy.stopped"], &mut seen);
+    check::<Proxy>(&["Proxy", "Proxy.stopped", "Proxy.targets"], &mut seen);
+    check::<ExplainRoute>(&["ExplainRoute"], &mut seen);
+    check::<RouteExplained>(&["RouteExplained"], &mut seen);
+    check::<StartProxy>(&["StartProxy", "StartProxy.empty"], &mut seen);
+    check::<ProxyRequest>(&["ProxyRequest", "ProxyRequest.failed"], &mut seen);
     check::<UsageTotals>(&["UsageTotals"], &mut seen);
     check::<UsageReport>(&["UsageReport", "UsageReport.day"], &mut seen);
     check::<UsageNow>(&["UsageNow", "UsageNow.idle"], &mut seen);

@@ -10,6 +10,7 @@ mod history;
 mod liveness;
 mod mirror;
 mod peer;
+mod proxies;
 mod query;
 mod request;
 mod since;

@@ -6,7 +6,7 @@ use crate::journal::{self, Retention};
 use crate::keys::{Environment, KeyError, KeyStore, Secret};
 use crate::manifests::Manifests;
 use crate::profiles::{Profile, ProfileError, Profiles, StoredKey, Watching};
-use crate::proxies::{Proxies, Proxy};
+use crate::proxies::{Launcher, Proxies, Proxy, ProxyFault, ProxySettings};
 use crate::registry::{
     Kind, Registry, RegistryError, RegistrySettings, RegistryStatus, SyncRequest, Synced,
 };
@@ -15,7 +15,7 @@ use crate::runs::{Run, RunError, Runs};
 use crate::store::{Store, StoreError, StoreSettings};
 use crate::templates::{self, TemplateManifest};
 use crate::usage::{Rates, Total, Usage, UsageError, UsageSettings};
-use crate::{Alias, Seq, agents, files, providers, proxies, usage};
+use crate::{Alias, Seq, agents, files, providers, usage};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -41,6 +41,10 @@ pub struct CoreSettings {
     pub retention: Retention,
     /// How other machines are reached.
     pub fetch: Arc<dyn Fetch>,
+    /// How proxy instances come about.
+    pub launcher: Arc<dyn Launcher>,
+    /// The first port that a proxy tries where its profile names none; 0 is any free one.
+    pub first_proxy_port: u16,
     /// Which registry is used.
     pub registry: RegistrySettings,
     /// Agents whose usage without a profile is counted.
@@ -70,7 +74,7 @@ pub struct Core {
     pub profiles: Arc<Profiles>,
     /// Runs.
     pub runs: Arc<Runs>,
-    /// What is known of proxy instances.
+    /// Proxy instances.
     pub proxies: Proxies,
     /// What profiles have used.
     pub usage: Arc<Usage>,
@@ -140,6 +144,9 @@ pub enum CoreError {
     /// The count of usage.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// Proxy instances.
+    #[error(transparent)]
+    Proxy(#[from] ProxyFault),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -226,13 +233,23 @@ impl Core {
             Arc::clone(&store),
             settings.state_dir.join("runs"),
         )?);
-        let proxies = Proxies::new(Arc::clone(&store));
+        let proxies_dir = settings.state_dir.join("proxies");
+        let proxies = Proxies::new(
+            Arc::clone(&store),
+            ProxySettings {
+                launcher: settings.launcher,
+                folder: proxies_dir.clone(),
+                first_port: settings.first_proxy_port,
+            },
+        )
+        .map_err(CoreError::Thread)?;
         let environment: Environment = settings.environment.into_iter().collect();
         let usage = Arc::new(Usage::new(
             Arc::clone(&store),
             Arc::clone(&catalogue.agents),
             UsageSettings {
                 homes: settings.state_dir.join("homes"),
+                proxies: proxies_dir,
                 environment: environment.clone(),
                 sources: settings.usage_sources,
                 timezone: settings.usage_timezone,
@@ -261,8 +278,9 @@ impl Core {
     }
 
     /// Publishes what changed while nobody looked, and begins to watch. Agents are looked for in
-    /// the background: one of them may hang.
-    pub fn start(&self) -> Result<(), CoreError> {
+    /// the background: one of them may hang. Gives the profiles whose proxy died while no daemon ran,
+    /// for [`Core::follow_profiles`].
+    pub fn start(&self) -> Result<Vec<Alias>, CoreError> {
         if let Err(error) = self.profiles.clear_litter() {
             tracing::error!("{error}");
         }
@@ -270,18 +288,20 @@ impl Core {
             tracing::error!("{error}");
         }
         self.runs.recover()?;
+        let died = self.proxies.recover()?;
         self.registry.recover()?;
         let watching = self.profiles.watch().map_err(CoreError::Thread)?;
         self.lock_watching().push(watching);
         self.agents.start_watching().map_err(CoreError::Thread)?;
         self.usage.follow()?;
-        Ok(())
+        Ok(died)
     }
 
     /// Stops watching. What is under way is finished.
     pub fn stop(&self) {
         self.registry.stop();
         self.lock_watching().clear();
+        self.profiles.changes().close();
         self.agents.stop_watching();
         self.usage.stop();
     }
@@ -340,7 +360,7 @@ impl Core {
                 agents: self.agents.list_in(connection)?,
                 registry: self.registry.status_in(connection)?,
                 runs: self.runs.list_in(connection)?,
-                proxies: proxies::list_in(connection)?,
+                proxies: self.proxies_in(connection)?,
                 usage: usage::list_in(connection)?,
             })
         })

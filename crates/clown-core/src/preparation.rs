@@ -5,6 +5,7 @@ use crate::keys::{KeyError, KeyResolver, KeySource, Secret};
 use crate::launch::{self, LaunchError, LaunchInput, LaunchPlan, MergeError};
 use crate::process::{self, ProcessIdentity};
 use crate::profiles::{Definition, ProfileError, Published};
+use crate::proxies::ProxyFault;
 use crate::runs::{PrepareInput, PreparedRun, RunError};
 use crate::{Alias, agents};
 use std::collections::BTreeMap;
@@ -71,6 +72,25 @@ pub enum PrepareError {
     /// The run cannot be recorded.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The profile's proxy.
+    #[error(transparent)]
+    Proxy(#[from] ProxyFault),
+}
+
+/// By what an agent reaches its provider.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Way {
+    /// What it shows.
+    pub(crate) key: Option<Secret>,
+    /// The address of the profile's proxy, if it has one; then the key is that one's.
+    pub(crate) through: Option<String>,
+}
+
+impl Way {
+    /// With nothing between.
+    pub(crate) fn direct(key: Option<Secret>) -> Self {
+        Self { key, through: None }
+    }
 }
 
 fn hint(install: &Option<String>) -> String {
@@ -89,28 +109,30 @@ impl Core {
         request: &RunRequest,
     ) -> Result<PreparedRun, PrepareError> {
         let caller = ProcessIdentity::of(request.cli_pid);
-        self.with_key(alias, caller, |profile, key| {
-            self.prepare(profile, request, key)
+        self.with_way(alias, caller, |profile, way| {
+            self.prepare(profile, request, way)
         })
     }
 
-    /// Calls `work` with a profile that can run and its key, while nothing else can change or
-    /// delete it.
-    pub(crate) fn with_key<T>(
+    /// Calls `work` with a profile that can run and its way to its provider, while nothing else can
+    /// change or delete it. Its proxy, if it has one, runs then.
+    pub(crate) fn with_way<T>(
         &self,
         alias: &Alias,
         caller: Option<ProcessIdentity>,
-        mut work: impl FnMut(&Published, Option<&str>) -> Result<T, PrepareError>,
+        mut work: impl FnMut(&Published, &Way) -> Result<T, PrepareError>,
     ) -> Result<T, PrepareError> {
         for _ in 0..MAX_TRIES {
             let profile = self.profiles.runnable(alias)?;
-            // Outside the profile's lock: a command that prints the key may take its time.
+            // Outside the profile's lock: a command that prints the key may take its time, and so
+            // may a proxy that starts.
             let key = self.key_of(&profile, caller)?;
+            let way = self.way_of(&profile, key, caller)?;
             let done = self.profiles.with_runnable(alias, |now| {
                 if now.definition != profile.definition {
                     return Ok(None);
                 }
-                work(now, key.as_ref().map(Secret::expose)).map(Some)
+                work(now, &way).map(Some)
             })?;
             if let Some(done) = done {
                 return Ok(done);
@@ -119,20 +141,32 @@ impl Core {
         Err(ProfileError::Changing(alias.clone()).into())
     }
 
-    fn key_of(
+    pub(crate) fn key_of(
         &self,
         profile: &Published,
         caller: Option<ProcessIdentity>,
     ) -> Result<Option<Secret>, PrepareError> {
         let (_, provider) = self.catalogue.of(&profile.definition)?;
-        let source = match &profile.definition.key {
-            Some(source) if !provider.is_own_login() => source,
-            _ => return Ok(None),
-        };
+        match &profile.definition.key {
+            Some(source) if !provider.is_own_login() => self
+                .key_from(&profile.alias, source, provider.id.as_str(), caller)
+                .map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The key of a provider, from where a profile says that it is.
+    pub(crate) fn key_from(
+        &self,
+        alias: &Alias,
+        source: &KeySource,
+        provider: &str,
+        caller: Option<ProcessIdentity>,
+    ) -> Result<Secret, PrepareError> {
         if let KeySource::Store(name) = source {
-            self.keys.check_provider(name, provider.id.as_str())?;
+            self.keys.check_provider(name, provider)?;
             // Keys of earlier versions belong to whoever uses them first.
-            self.keys.bind(name, provider.id.as_str())?;
+            self.keys.bind(name, provider)?;
         }
         let _slot = Slot::take(&self.key_look_ups, MAX_KEY_LOOK_UPS).ok_or(PrepareError::Busy)?;
         let resolver = KeyResolver {
@@ -140,20 +174,20 @@ impl Core {
             environment: &self.environment,
             caller,
         };
-        Ok(Some(resolver.resolve(&profile.alias, source)?))
+        Ok(resolver.resolve(alias, source)?)
     }
 
     fn prepare(
         &self,
         profile: &Published,
         request: &RunRequest,
-        key: Option<&str>,
+        way: &Way,
     ) -> Result<PreparedRun, PrepareError> {
         let definition = &profile.definition;
         let alias = &profile.alias;
         let program = self.program(definition, request)?;
         let working_dir = working_dir(alias, definition, request)?;
-        let plan = self.launch_plan(alias, definition, request, key)?;
+        let plan = self.launch_plan(alias, definition, request, way)?;
         launch::apply(&plan)?;
         let (agent, _) = self.catalogue.of(definition)?;
         self.usage.expect(alias, &agent);
@@ -192,7 +226,7 @@ impl Core {
         alias: &Alias,
         definition: &Definition,
         request: &RunRequest,
-        key: Option<&str>,
+        way: &Way,
     ) -> Result<LaunchPlan, PrepareError> {
         let (agent, provider) = self.catalogue.of(definition)?;
         let args: Vec<String> = definition
@@ -227,7 +261,8 @@ impl Core {
                 endpoint_id: definition.endpoint_id.as_deref(),
                 model: definition.model.as_deref(),
                 small_model: definition.small_model.as_deref(),
-                key,
+                key: way.key.as_ref().map(Secret::expose),
+                through: way.through.as_deref(),
                 env: &definition.env,
                 args: &args,
                 hooks_config: definition.hooks_config.as_ref(),
@@ -289,6 +324,8 @@ mod tests {
             store: StoreSettings::default(),
             retention: Retention::default(),
             fetch: Arc::new(crate::fetch::Offline),
+            launcher: Arc::new(crate::proxies::NoLauncher),
+            first_proxy_port: 0,
             registry: RegistrySettings::default(),
             usage_sources: Vec::new(),
             usage_timezone: None,

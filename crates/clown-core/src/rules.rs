@@ -5,6 +5,7 @@ use crate::launch::{self, LaunchError};
 use crate::manifests::Manifests;
 use crate::profiles::{Definition, McpDefinition, ProfileError, Rules};
 use crate::providers::{Broken, Catalog, Manifest, ProviderManifest};
+use crate::proxies::ProxyDefinition;
 use clown_mask as mask;
 use std::sync::Arc;
 
@@ -93,17 +94,7 @@ impl Rules for Catalogue {
 
     fn check(&self, definition: &Definition) -> Result<(), ProfileError> {
         let (agent, provider) = self.of(definition)?;
-        if definition
-            .proxy_config
-            .as_ref()
-            .is_some_and(|proxy| proxy.get("enabled") == Some(&true.into()))
-        {
-            return Err(ProfileError::Invalid {
-                member: "proxy_config.enabled".to_owned(),
-                message: "this version of Clown has no proxy: set it to false, or leave it out"
-                    .to_owned(),
-            });
-        }
+        self.check_proxy(definition, &provider)?;
         if definition.hooks_config.is_some() && agent.hooks.is_none() {
             return Err(ProfileError::Invalid {
                 member: "hooks_config".to_owned(),
@@ -132,6 +123,7 @@ impl Rules for Catalogue {
             &definition.env,
             &agents,
             &providers,
+            ProxyDefinition::of(definition).enabled,
         )
         .map_err(|error| ProfileError::Invalid {
             member: match error {
@@ -151,6 +143,64 @@ impl Rules for Catalogue {
             Err(_) => own.map(str::to_owned),
         };
         model.unwrap_or_else(|| AGENTS_CHOICE.to_owned())
+    }
+}
+
+impl Catalogue {
+    fn check_proxy(
+        &self,
+        definition: &Definition,
+        provider: &ProviderManifest,
+    ) -> Result<(), ProfileError> {
+        let Some(members) = &definition.proxy_config else {
+            return Ok(());
+        };
+        let proxy = ProxyDefinition::read(members).map_err(|wrong| ProfileError::Invalid {
+            member: wrong.member,
+            message: wrong.message,
+        })?;
+        if proxy.enabled && provider.is_own_login() {
+            return Err(ProfileError::Invalid {
+            member: "proxy_config.enabled".to_owned(),
+            message: "with the agent's own login there is no address that a proxy could stand before: name a provider"
+                .to_owned(),
+        });
+        }
+        let providers = self.providers.current();
+        let is_there = |id: &str| providers.get(id).is_some_and(|it| !it.is_own_login());
+        let rules = proxy.rules.check(is_there);
+        rules.map_err(|error| {
+            ProfileError::invalid(format!("proxy_config.{}", error.place), error.message)
+        })?;
+        if let Some(unknown) = proxy.keys.keys().find(|id| !is_there(id)) {
+            return Err(ProfileError::invalid(
+                format!("proxy_config.keys.{unknown}"),
+                "there is no such provider: `clown providers list` shows those that there are",
+            ));
+        }
+        for id in proxy.rules.providers() {
+            let other = match providers.get(id) {
+                Some(other) if id != definition.provider_id => other,
+                _ => continue,
+            };
+            let place =
+                |broken: Broken| ProfileError::invalid("proxy_config.routes", broken.to_string());
+            providers.check_whole(id).map_err(place)?;
+            if let Some(wanted) = other.key.as_ref().filter(|wanted| wanted.required)
+                && !proxy.keys.contains_key(id)
+            {
+                return Err(ProfileError::invalid(
+                    format!("proxy_config.keys.{id}"),
+                    format!(
+                        "a rule names {id}, which wants a key: say where it is, such as {{ env = \"{}\" }} or {{ store = \"NAME\" }}",
+                        wanted.variable
+                    ),
+                ));
+            }
+            launch::addresses_of(other, &definition.env)
+                .map_err(|error| ProfileError::invalid("env", error.to_string()))?;
+        }
+        Ok(())
     }
 }
 

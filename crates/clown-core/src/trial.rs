@@ -1,9 +1,9 @@
 //! What a run of a profile would do, worked out without doing it; and its environment alone.
 
 use crate::composition::Core;
-use crate::keys::KeySource;
+use crate::keys::{KeySource, Secret};
 use crate::launch::{self, FileChange, LaunchError, LaunchPlan};
-use crate::preparation::{PrepareError, RunRequest, working_dir};
+use crate::preparation::{PrepareError, RunRequest, Way, working_dir};
 use crate::process::ProcessIdentity;
 use crate::profiles::{Change, Definition, Proposal};
 use crate::{Alias, templates};
@@ -80,11 +80,18 @@ impl Core {
             .map_err(&mut noted)
             .ok();
         // Nothing but the mask goes in where the key would, so nothing else can come out.
-        let key = definition.key.as_ref().map(|_| MASK);
-        let plan = match self.launch_plan(alias, definition, request, key) {
+        let masked = Way {
+            key: Some(Secret::new(MASK)),
+            through: self.way_shown(alias, definition),
+        };
+        let way = match definition.key.is_some() || masked.through.is_some() {
+            true => masked.clone(),
+            false => Way::default(),
+        };
+        let plan = match self.launch_plan(alias, definition, request, &way) {
             Err(error @ PrepareError::Launch(LaunchError::KeyMissing { .. })) => {
                 noted(error);
-                self.launch_plan(alias, definition, request, Some(MASK))?
+                self.launch_plan(alias, definition, request, &masked)?
             }
             plan => plan?,
         };
@@ -127,8 +134,8 @@ impl Core {
             cli_pid,
         };
         let caller = ProcessIdentity::of(cli_pid);
-        self.with_key(alias, caller, |profile, key| {
-            let plan = self.launch_plan(alias, &profile.definition, &request, key)?;
+        self.with_way(alias, caller, |profile, way| {
+            let plan = self.launch_plan(alias, &profile.definition, &request, way)?;
             launch::apply(&plan)?;
             let mut env = plan.env;
             env.insert("CLOWN_PROFILE".to_owned(), Some(alias.to_string()));

@@ -29,6 +29,8 @@ fn open(root: &Path) -> Core {
         store: StoreSettings::default(),
         retention: Retention::default(),
         fetch: Arc::new(Offline),
+        launcher: Arc::new(clown_core::proxies::NoLauncher),
+        first_proxy_port: 0,
         registry: RegistrySettings {
             address: Some(Address::parse(&root.join("public").display().to_string()).unwrap()),
             ..RegistrySettings::default()

@@ -1,9 +1,9 @@
 //! One exchange: the request, its redirects, and the body within its bounds.
 
 use crate::address::Address;
-use crate::connect::{Connector, authorization};
 use crate::failure;
 use bytes::Bytes;
+use clown_connect::{Connector, authorization};
 use clown_core::fetch::{
     FetchError, FetchFailure, FetchRequest, FetchResponse, Method, Redirects, shown,
 };

@@ -1,6 +1,6 @@
 //! What the libraries' errors mean.
 
-use crate::connect::{ProxyError, UnknownHost};
+use clown_connect::{ProxyError, UnknownHost};
 use clown_core::fetch::{FetchFailure, TlsProblem};
 use hyper_util::client::legacy;
 use rustls::CertificateError;

@@ -5,10 +5,10 @@
 //! mostly asks for hundreds. Nothing is started before the first request.
 
 mod address;
-mod certificates;
-mod connect;
 mod exchange;
 mod failure;
+
+pub use clown_connect::ProxySettings;
 
 use clown_core::fetch::{Fetch, FetchError, FetchFailure, FetchRequest, FetchResponse};
 use exchange::Client;
@@ -24,35 +24,6 @@ pub struct FetcherSettings {
     pub authorities: Vec<PathBuf>,
     /// Proxies on the way.
     pub proxies: ProxySettings,
-}
-
-/// Proxies on the way, each as `http://[user:password@]host:port`.
-#[derive(Clone, Default)]
-pub struct ProxySettings {
-    /// For `http` addresses.
-    pub http: Option<String>,
-    /// For `https` addresses.
-    pub https: Option<String>,
-    /// For both, where there is no other.
-    pub all: Option<String>,
-    /// Names and addresses that are asked directly, divided by commas. This machine always is.
-    pub none: Option<String>,
-}
-
-impl ProxySettings {
-    /// From the usual variables, in upper case or else in lower case.
-    pub fn from_variables(look_up: impl Fn(&str) -> Option<String>) -> Self {
-        let of = |name: &str| {
-            let found = |name: &str| look_up(name).filter(|value| !value.trim().is_empty());
-            found(name).or_else(|| found(&name.to_ascii_lowercase()))
-        };
-        Self {
-            http: of("HTTP_PROXY"),
-            https: of("HTTPS_PROXY"),
-            all: of("ALL_PROXY"),
-            none: of("NO_PROXY"),
-        }
-    }
 }
 
 /// Fetches over the network. Share one: the connections are its own.
@@ -90,8 +61,8 @@ impl Fetcher {
 impl Engine {
     fn start(settings: &FetcherSettings) -> Result<Self, String> {
         let client = Client::new(
-            certificates::client_config(&settings.authorities)?,
-            connect::proxies(&settings.proxies),
+            clown_connect::client_config(&settings.authorities)?,
+            clown_connect::proxies(&settings.proxies),
         );
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -148,19 +119,6 @@ impl fmt::Debug for FetcherSettings {
             .debug_struct("FetcherSettings")
             .field("authorities", &self.authorities)
             .field("proxies", &self.proxies)
-            .finish()
-    }
-}
-
-impl fmt::Debug for ProxySettings {
-    /// A proxy's address may hold a password.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ProxySettings")
-            .field("http", &self.http.is_some())
-            .field("https", &self.https.is_some())
-            .field("all", &self.all.is_some())
-            .field("none", &self.none)
             .finish()
     }
 }

@@ -30,6 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         store: StoreSettings::default(),
         retention: Retention::default(),
         fetch: Arc::new(clown_core::fetch::Offline),
+        launcher: Arc::new(clown_core::proxies::NoLauncher),
+        first_proxy_port: 0,
         registry: clown_core::registry::RegistrySettings::default(),
         usage_sources: Vec::new(),
         usage_timezone: None,

@@ -11,6 +11,7 @@ pub(crate) mod mcp;
 mod plan;
 pub(crate) mod profiles;
 pub(crate) mod providers;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod run;
 mod shell;
@@ -42,6 +43,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Mcp(command) => mcp::dispatch(&context()?, command).await,
         Command::Agents(command) => agents::dispatch(&context()?, command).await,
         Command::Providers(command) => return providers::dispatch(&context()?, command).await,
+        Command::Proxy(command) => proxy::dispatch(&context()?, command).await,
         Command::Usage(args) => usage::dispatch(&context()?, args).await,
         Command::Statusline(args) => usage::statusline::statusline(&context()?, args).await,
         Command::Registry(command) => registry::dispatch(&context()?, command).await,

@@ -61,6 +61,9 @@ pub enum UsageForm {
     Goose,
     /// JSON lines; `message.usage` of those with `type` `message`.
     Pi,
+    /// JSON lines, one a request of Clown's own proxy. No agent writes it.
+    #[serde(skip)]
+    Proxy,
 }
 
 /// At least one pattern.

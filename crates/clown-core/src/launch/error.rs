@@ -7,9 +7,10 @@ use std::path::PathBuf;
 pub enum LaunchError {
     /// Agent and provider do not speak the same.
     #[error(
-        "{agent} cannot use the provider {provider}: they have no wire format in common; {agent} works with {}{}",
+        "{agent} cannot use the provider {provider}: they have no wire format in common; {agent} works with {}{}{}",
         some(providers),
-        also(provider, agents)
+        also(provider, agents),
+        if *could_translate { ". A proxy of the profile translates between them: proxy_config.enabled=true" } else { "" }
     )]
     NoSharedFormat {
         /// The agent's id.
@@ -20,6 +21,8 @@ pub enum LaunchError {
         providers: Vec<String>,
         /// The ids of agents that would work with the provider, as far as they are known.
         agents: Vec<String>,
+        /// Whether a proxy could stand between them and translate.
+        could_translate: bool,
     },
     /// The provider's address has parts that the profile has to say.
     #[error(

@@ -13,7 +13,7 @@ mod written;
 pub use error::{LaunchError, MergeError};
 pub use mcp::McpServer;
 pub use merge::{FileChange, MemberChange, apply, preview};
-pub use plan::{LaunchInput, check, effective_model, plan, shared_format};
+pub use plan::{LaunchInput, addresses, addresses_of, check, effective_model, plan, shared_format};
 
 use crate::agents::FileKind;
 use serde_json::Value;

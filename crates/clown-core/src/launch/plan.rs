@@ -21,6 +21,8 @@ pub struct LaunchInput<'a> {
     pub small_model: Option<&'a str>,
     /// The key itself.
     pub key: Option<&'a str>,
+    /// The address of the profile's proxy, which is asked in the provider's place, with `key`.
+    pub through: Option<&'a str>,
     /// The profile's own variables, which win.
     pub env: &'a BTreeMap<String, String>,
     /// The agent's arguments.
@@ -58,14 +60,22 @@ pub fn plan(
     input: &LaunchInput<'_>,
 ) -> Result<LaunchPlan, LaunchError> {
     // A profile is checked before, with what could be proposed instead.
-    let target = Target::choose(
+    let mut target = Target::choose(
         agent,
         provider,
         input.endpoint_id,
         input.env,
         &[],
         input.providers,
+        input.through.is_some(),
     )?;
+    if let (Some(target), Some(through)) = (&mut target, input.through) {
+        target.url = match target.format {
+            // What its official clients take ends with the version.
+            Format::OpenaiChat | Format::OpenaiResponses => format!("{through}/v1"),
+            Format::AnthropicMessages | Format::Gemini => through.to_owned(),
+        };
+    }
     let key = if provider.is_own_login() {
         None
     } else {
@@ -121,7 +131,8 @@ pub fn plan(
 }
 
 /// Whether `agent` can be started with `provider` at all, and the variables of `env` make its address
-/// whole; `agents` and `providers` are what can be proposed.
+/// whole; `agents` and `providers` are what can be proposed. With a proxy that translates, they need
+/// have no format in common.
 pub fn check(
     agent: &AgentManifest,
     provider: &ProviderManifest,
@@ -129,8 +140,55 @@ pub fn check(
     env: &BTreeMap<String, String>,
     agents: &[Arc<AgentManifest>],
     providers: &[Arc<ProviderManifest>],
+    translates: bool,
 ) -> Result<(), LaunchError> {
-    Target::choose(agent, provider, endpoint_id, env, agents, providers).map(drop)
+    Target::choose(
+        agent,
+        provider,
+        endpoint_id,
+        env,
+        agents,
+        providers,
+        translates,
+    )
+    .map(drop)
+}
+
+/// The addresses of the provider's endpoint that `agent` would use, of each format that is spoken
+/// there and whose address the variables of `env` make whole. None for the agent's own login.
+pub fn addresses(
+    agent: &AgentManifest,
+    provider: &ProviderManifest,
+    endpoint_id: Option<&str>,
+    env: &BTreeMap<String, String>,
+    providers: &[Arc<ProviderManifest>],
+) -> Result<BTreeMap<Format, String>, LaunchError> {
+    let target = Target::choose(agent, provider, endpoint_id, env, &[], providers, true)?;
+    let Some(target) = target else {
+        return Ok(BTreeMap::new());
+    };
+    let whole = |(format, url): (&Format, &crate::providers::EndpointUrl)| {
+        Some((*format, url.fill(env).ok()?))
+    };
+    Ok(target.endpoint.urls.iter().filter_map(whole).collect())
+}
+
+/// The addresses of the endpoint that a provider is asked at by rules: its default one.
+pub fn addresses_of(
+    provider: &ProviderManifest,
+    env: &BTreeMap<String, String>,
+) -> Result<BTreeMap<Format, String>, LaunchError> {
+    let mut addresses = BTreeMap::new();
+    for (format, url) in provider
+        .default_endpoint()
+        .into_iter()
+        .flat_map(|it| &it.urls)
+    {
+        let url = url.fill(env);
+        let url = url.map_err(|unfilled| address_incomplete(provider, unfilled))?;
+        addresses.insert(*format, url);
+    }
+    Ok(addresses)
 }
 
 /// The model of a run: the profile's, else the provider's, else the agent's own default.
@@ -168,20 +226,22 @@ fn best_format(
 }
 
 /// Where a run's requests go, and in what form.
-struct Target {
+struct Target<'p> {
     url: String,
     format: Format,
+    endpoint: &'p Endpoint,
 }
 
-impl Target {
+impl<'p> Target<'p> {
     /// None for the agent's own login.
     fn choose(
         agent: &AgentManifest,
-        provider: &ProviderManifest,
+        provider: &'p ProviderManifest,
         endpoint_id: Option<&str>,
         env: &BTreeMap<String, String>,
         agents: &[Arc<AgentManifest>],
         providers: &[Arc<ProviderManifest>],
+        translates: bool,
     ) -> Result<Option<Self>, LaunchError> {
         let named = match endpoint_id {
             Some(id) => Some(find_endpoint(provider, id)?),
@@ -190,7 +250,11 @@ impl Target {
         if provider.is_own_login() {
             return Ok(None);
         }
+        if translates && let Some(target) = Self::translated(agent, provider, named, env) {
+            return target.map(Some);
+        }
         let no_shared_format = || LaunchError::NoSharedFormat {
+            could_translate: Self::translated(agent, provider, named, env).is_some(),
             agent: agent.id.as_str().to_owned(),
             provider: provider.id.as_str().to_owned(),
             providers: working_providers(agent, providers),
@@ -214,9 +278,37 @@ impl Target {
         Self::at(provider, serving.ok_or_else(no_shared_format)?, format, env)
     }
 
+    /// What a proxy makes of it that translates between formats, where agent and endpoint share none
+    /// and both speak one of those. None where nothing needs to, or can be translated.
+    fn translated(
+        agent: &AgentManifest,
+        provider: &'p ProviderManifest,
+        named: Option<&'p Endpoint>,
+        env: &BTreeMap<String, String>,
+    ) -> Option<Result<Self, LaunchError>> {
+        let shares = match named {
+            Some(endpoint) => best_format(agent, provider, endpoint).is_some(),
+            None => shared_format(agent, provider).is_some(),
+        };
+        let format = agent.formats.iter().find(|it| it.is_translated())?;
+        let endpoint = named.or_else(|| provider.default_endpoint())?;
+        let url = endpoint
+            .urls
+            .iter()
+            .find(|(format, _)| format.is_translated())?;
+        let url = url.1.fill(env);
+        (!shares).then(|| {
+            Ok(Self {
+                url: url.map_err(|unfilled| address_incomplete(provider, unfilled))?,
+                format: *format,
+                endpoint,
+            })
+        })
+    }
+
     fn at(
         provider: &ProviderManifest,
-        endpoint: &Endpoint,
+        endpoint: &'p Endpoint,
         format: Format,
         env: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, LaunchError> {
@@ -226,7 +318,11 @@ impl Target {
         let url = url
             .fill(env)
             .map_err(|unfilled| address_incomplete(provider, unfilled))?;
-        Ok(Some(Self { url, format }))
+        Ok(Some(Self {
+            url,
+            format,
+            endpoint,
+        }))
     }
 }
 

@@ -97,6 +97,7 @@ impl Case {
             model: None,
             small_model: None,
             key: Some(KEY),
+            through: None,
             env: &self.env,
             args: &self.args,
             hooks_config: self.hooks.as_object(),
@@ -384,7 +385,7 @@ fn refusals_say_what_to_do() {
         "claude",
         "openai",
         &|_| (),
-        "claude cannot use the provider openai: they have no wire format in common; claude works with anthropic, azure-openai, bedrock, deepseek, fireworks, litellm, lmstudio, local and 7 more",
+        "claude cannot use the provider openai: they have no wire format in common; claude works with anthropic, azure-openai, bedrock, deepseek, fireworks, litellm, lmstudio, local and 7 more. A proxy of the profile translates between them: proxy_config.enabled=true",
     );
     check(
         "gemini",
@@ -418,4 +419,88 @@ fn an_agent_without_hooks_refuses_them() {
     case.hooks = json!({"Stop": [1]});
     let error = case.plan("opencode", "self", |_| ()).unwrap_err();
     assert!(matches!(error, LaunchError::NoHooks { .. }));
+}
+
+#[test]
+fn with_a_proxy_an_agent_is_told_of_that_and_of_nothing_else() {
+    let case = Case::new();
+    let check = |agent: &str, provider: &str, expected: &[(&str, &str)]| {
+        let plan = case.plan(agent, provider, |input| {
+            input.through = Some("http://127.0.0.1:8081");
+            input.key = Some("clown-local-1");
+        });
+        let plan = plan.unwrap();
+        let told = format!("{:?} {:?}", plan.env, plan.files);
+        for (name, value) in expected {
+            let set = plan.env.get(*name).cloned().flatten();
+            assert!(
+                set.as_deref() == Some(*value) || (set.is_none() && told.contains(value)),
+                "{agent} {provider} {name}: {told}"
+            );
+        }
+        for provider in &case.providers {
+            for url in provider.endpoints.iter().flat_map(|it| it.urls.values()) {
+                let url = url.fill(&BTreeMap::new()).unwrap_or_default();
+                assert!(url.is_empty() || !told.contains(&url), "{url} in {told}");
+            }
+        }
+    };
+    let root = "http://127.0.0.1:8081";
+    check(
+        "claude",
+        "anthropic",
+        &[
+            ("ANTHROPIC_BASE_URL", root),
+            ("ANTHROPIC_API_KEY", "clown-local-1"),
+        ],
+    );
+    check(
+        "codex",
+        "openai",
+        &[
+            ("base_url", "http://127.0.0.1:8081/v1"),
+            ("OPENAI_API_KEY", "clown-local-1"),
+        ],
+    );
+    check("gemini", "gemini", &[("GEMINI_API_KEY", "clown-local-1")]);
+    // It wants no key of its own, and the proxy does.
+    check(
+        "opencode",
+        "local",
+        &[
+            ("CLOWN_API_KEY", "clown-local-1"),
+            ("baseURL", "http://127.0.0.1:8081/v1"),
+        ],
+    );
+    // Its own login asks whom it likes.
+    let plan = case.plan("claude", "self", |input| input.through = Some(root));
+    assert!(!format!("{plan:?}").contains("8081"));
+}
+
+#[test]
+fn the_addresses_of_an_endpoint_are_all_that_it_serves() {
+    let case = Case::new();
+    let check = |agent: &str, provider: &str, endpoint: Option<&str>, expected: &[&str]| {
+        let agent = case.agents.get(agent).unwrap();
+        let found = case.providers.iter().find(|it| it.id.as_str() == provider);
+        let env = BTreeMap::new();
+        let found = super::addresses(agent, found.unwrap(), endpoint, &env, &case.providers);
+        let found = found.unwrap();
+        let told: Vec<String> = found
+            .iter()
+            .map(|(format, url)| format!("{format} {url}"))
+            .collect();
+        assert_eq!(told, expected, "{provider} {endpoint:?}");
+    };
+    check("claude", "self", None, &[]);
+    let messages = "anthropic-messages https://api.anthropic.com";
+    check("claude", "anthropic", None, &[messages]);
+    let responses = "openai-responses https://api.openai.com/v1";
+    let chat = "openai-chat https://api.openai.com/v1";
+    check("codex", "openai", None, &[responses, chat]);
+    // The one that serves what the agent speaks.
+    let local = "anthropic-messages http://127.0.0.1:2";
+    check("claude", "local", None, &[local]);
+    let local = "openai-chat http://127.0.0.1:1/v1";
+    check("opencode", "local", Some("chat"), &[local]);
 }

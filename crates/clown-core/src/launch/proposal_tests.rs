@@ -12,7 +12,8 @@ fn refusal(agent: &str, provider: &str, env: &[(&str, &str)]) -> Option<String> 
         .unwrap();
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let env: BTreeMap<_, _> = env.iter().map(owned).collect();
-    let checked = check(agent, provider, None, &env, &agents, &case.providers);
+    let all = (&agents[..], &case.providers[..]);
+    let checked = check(agent, provider, None, &env, all.0, all.1, false);
     checked.err().map(|error| error.to_string())
 }
 
@@ -22,10 +23,13 @@ fn what_would_work_is_proposed_on_both_sides_and_can_be_read() {
     let begin = "codex cannot use the provider mistral: they have no wire format in common; codex works with azure-openai, ";
     assert!(text.starts_with(begin), "{text}");
     assert!(
-        text.contains(" more; mistral works with aider, ") && text.ends_with(" more"),
+        text.contains(" more; mistral works with aider, ")
+            && text.ends_with(
+                " more. A proxy of the profile translates between them: proxy_config.enabled=true"
+            ),
         "{text}"
     );
-    assert!(text.len() < 400, "{text}");
+    assert!(text.len() < 450, "{text}");
     assert_eq!(refusal("opencode", "mistral", &[]), None);
 }
 
@@ -78,4 +82,31 @@ fn every_agent_can_be_started_with_every_provider_that_it_shares_a_format_with()
             }
         }
     }
+}
+
+#[test]
+fn with_a_proxy_between_them_they_need_share_no_format() {
+    let case = Case::new();
+    let through = "http://127.0.0.1:8081";
+    let plan = case.plan("codex", "mistral", |input| input.through = Some(through));
+    let (_, members) = super::plan_tests::file(&plan.unwrap());
+    assert_eq!(
+        members["model_providers clown base_url"],
+        "http://127.0.0.1:8081/v1"
+    );
+    let plan = case.plan("claude", "openai", |input| input.through = Some(through));
+    check_env(&plan.unwrap(), &[("ANTHROPIC_BASE_URL", Some(through))]);
+    // What nobody translates stays refused.
+    let refused = case.plan("gemini", "mistral", |input| input.through = Some(through));
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            LaunchError::NoSharedFormat {
+                could_translate: false,
+                ..
+            }
+        ),
+        "{refused}"
+    );
 }

@@ -68,6 +68,7 @@ impl Profiles {
                 NotDeleted::Store(error) => error.into(),
             });
         }
+        self.changes.note(alias);
         // From here on the profile is gone; what cannot be cleared away is told in the log.
         let cleared = fs::remove_file(&aside).and_then(|()| files::sync_folder(&self.path));
         log_uncleared(alias, &aside, cleared);

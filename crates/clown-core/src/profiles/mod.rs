@@ -6,6 +6,7 @@
 //! the file first, then writes it, then commits.
 
 mod change;
+mod changes;
 mod definition;
 mod deletion;
 mod document;
@@ -22,6 +23,7 @@ mod text;
 mod watch;
 mod writing;
 
+pub use changes::Changes;
 pub use definition::{Definition, MEMBERS, OWN_LOGIN};
 pub use error::{Fault, ProfileError};
 pub use mcp::{InvalidMcp, McpDefinition};
@@ -66,6 +68,7 @@ pub struct Profiles {
     faults: Mutex<Faults>,
     /// Fingerprints of files whose content is known to be published.
     seen: Mutex<HashMap<Alias, Fingerprint>>,
+    changes: Arc<Changes>,
 }
 
 #[derive(Debug, Default)]
@@ -103,7 +106,13 @@ impl Profiles {
             references: Mutex::default(),
             faults: Mutex::default(),
             seen: Mutex::default(),
+            changes: Arc::default(),
         }
+    }
+
+    /// What may have changed, for one to follow.
+    pub(crate) fn changes(&self) -> Arc<Changes> {
+        Arc::clone(&self.changes)
     }
 
     /// All profiles, by alias.

@@ -217,6 +217,7 @@ impl Profiles {
                 if self.published(alias)?.is_some() {
                     let gone = alias.clone();
                     self.store.commit(move |tx| delete(tx, &gone))?;
+                    self.changes.note(alias);
                 }
                 self.lock_faults().profiles.remove(alias);
             }
@@ -243,10 +244,13 @@ impl Profiles {
         definition: Definition,
         digest: [u8; 32],
     ) -> Result<Published, StoreError> {
-        let alias = alias.clone();
         let model = self.rules.model_in_effect(&definition);
-        self.store
-            .commit(move |tx| put(tx, alias, definition, digest, model))
+        let name = alias.clone();
+        let published = self
+            .store
+            .commit(move |tx| put(tx, name, definition, digest, model))?;
+        self.changes.note(alias);
+        Ok(published)
     }
 
     fn set_broken(

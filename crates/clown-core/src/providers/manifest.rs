@@ -132,6 +132,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether a proxy translates requests and answers of it to and from others.
+    pub fn is_translated(&self) -> bool {
+        !matches!(self, Self::Gemini)
+    }
+
     /// As manifests write it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub(super) model: u32,
     pub(super) fast: bool,
     pub(super) counts: Counts,
+    /// False if it is counted elsewhere.
+    pub(super) is_counted: bool,
 }
 
 /// Whose files are read.
@@ -54,7 +56,14 @@ impl Origin {
     /// Where an answer belongs that stands in two places: to a profile, for that is certain; to
     /// where it stood first.
     pub(super) fn is_before(&self, at: i64, other: &Self, other_at: i64) -> bool {
-        let rank = |origin: &Self, at: i64| (origin.scope.profile.is_none(), at);
+        // A proxy sees no project: what the agent itself writes down says more.
+        let rank = |origin: &Self, at: i64| {
+            (
+                origin.scope.profile.is_none(),
+                origin.project.is_empty(),
+                at,
+            )
+        };
         (rank(self, at), &self.session) < (rank(other, other_at), &other.session)
     }
 
@@ -85,12 +94,13 @@ impl Batch {
         self.found.len() + self.sums.len()
     }
 
-    pub(super) fn add_sum(&mut self, record: &Record<'_>, project: &str) {
+    pub(super) fn add_sum(&mut self, record: &Record<'_>, project: &str, is_counted: bool) {
         if !record.counts.is_believable_sum() {
             self.refused += 1;
             return;
         }
-        let found = self.of(record, project);
+        let mut found = self.of(record, project);
+        found.is_counted = is_counted;
         self.sums.push(found);
     }
 
@@ -102,6 +112,7 @@ impl Batch {
             model: self.models.id(record.model),
             fast: record.fast,
             counts: record.counts,
+            is_counted: true,
         }
     }
 
@@ -206,7 +217,7 @@ mod tests {
 
     fn record(key: u8, at: i64, session: &str, output: u64) -> Record<'_> {
         Record {
-            key: Key([key; 12]),
+            key: Key::of(&[&[key]]),
             at,
             session,
             model: "m",

@@ -322,7 +322,12 @@ impl Eyes {
             }
             Ok(())
         })?;
-        usage.tell()
+        usage.tell()?;
+        // With the look that comes once a minute.
+        match changes.all {
+            true => usage.clear_spools(),
+            false => Ok(()),
+        }
     }
 
     fn files_of<'p>(&'p self, path: &Path, files: &mut Vec<(&'p Place, PathBuf)>) {

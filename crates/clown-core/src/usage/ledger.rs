@@ -253,6 +253,9 @@ impl<'t> Ledger<'t> {
         self.tx
             .prepare_cached("INSERT OR REPLACE INTO usage_sums VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![sum.key.0, input, output, write, hour, read])?;
+        if !sum.is_counted {
+            return Ok(());
+        }
         let step = now.bytes();
         self.take(&Found {
             key: Key::of(&[b"step", &sum.key.0, &step]),

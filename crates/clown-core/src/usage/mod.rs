@@ -14,12 +14,14 @@ mod lines;
 mod now;
 mod places;
 mod prices;
+mod proxied;
 mod record;
 mod report;
 mod rows;
 mod scan;
 mod sources;
 mod span;
+mod spools;
 mod zone;
 
 pub use budget::{Budget, Period};
@@ -47,7 +49,7 @@ use follow::Follower;
 use places::Place;
 use prices::Prices;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -56,6 +58,8 @@ use std::time::{Duration, Instant};
 pub struct UsageSettings {
     /// The folder of the profiles' homes.
     pub homes: PathBuf,
+    /// The folder of the profiles' proxy instances.
+    pub proxies: PathBuf,
     /// The variables by which agents without a profile find their folders.
     pub environment: Environment,
     /// Agents whose own folders are counted, beside those that were imported.
@@ -184,7 +188,8 @@ impl Usage {
             }
             Ok(())
         })?;
-        self.tell()
+        self.tell()?;
+        self.clear_spools()
     }
 
     fn scan(
@@ -192,7 +197,8 @@ impl Usage {
         work: impl FnOnce(&mut scan::Scan<'_>) -> Result<(), UsageError>,
     ) -> Result<scan::Scanned, UsageError> {
         let _reading = lock(&self.reading);
-        let mut scan = scan::Scan::new(self);
+        let proxied = self.store.read(proxied::Proxied::load)?;
+        let mut scan = scan::Scan::new(self, proxied);
         work(&mut scan)?;
         scan.flush()?;
         Ok(scan.scanned)
@@ -202,7 +208,11 @@ impl Usage {
     fn places(&self) -> Result<Vec<Place>, UsageError> {
         let agents = self.agents.current();
         let mut places = Vec::new();
-        for alias in self.homes() {
+        for alias in names_in(&self.settings.proxies) {
+            let folder = self.settings.proxies.join(alias.as_str());
+            places.push(Place::of_spool(alias, folder));
+        }
+        for alias in names_in(&self.settings.homes) {
             let home = self.settings.homes.join(alias.as_str());
             for agent in agents.all() {
                 let Some(logs) = &agent.usage else { continue };
@@ -238,18 +248,6 @@ impl Usage {
             places.push(Place::new(scope, logs, path));
         }
         Ok(places)
-    }
-
-    fn homes(&self) -> Vec<Alias> {
-        let Ok(entries) = std::fs::read_dir(&self.settings.homes) else {
-            return Vec::new();
-        };
-        let mut homes: Vec<Alias> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
-        homes.sort();
-        homes
     }
 
     /// Counts a batch; gives the number of answers that were not known.
@@ -309,6 +307,16 @@ impl Usage {
         *told = Some(Instant::now());
         Ok(())
     }
+}
+
+/// The profiles that have something in a folder.
+fn names_in(folder: &Path) -> Vec<Alias> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<Alias> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    names.sort();
+    names
 }
 
 fn tell_in(tx: &mut Tx<'_>) -> Result<(), StoreError> {

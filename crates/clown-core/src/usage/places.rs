@@ -1,6 +1,7 @@
 //! Folders in which agents write down what they use.
 
 use super::batch::Scope;
+use crate::Alias;
 use crate::agents::{AgentManifest, HomePath, OwnFolder, UsageForm, UsageLogs};
 use crate::keys::Environment;
 use std::fs;
@@ -22,6 +23,20 @@ impl Place {
             form: logs.form,
             root,
             patterns: logs.files.iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The folder of a proxy instance, with what it has metered.
+    pub(super) fn of_spool(profile: Alias, root: PathBuf) -> Self {
+        Self {
+            scope: Scope {
+                // Each line says whose it is.
+                agent: String::new(),
+                profile: Some(profile),
+            },
+            form: UsageForm::Proxy,
+            root,
+            patterns: ["spool.jsonl", "spool-*.jsonl"].map(str::to_owned).to_vec(),
         }
     }
 

@@ -154,12 +154,24 @@ impl Counts {
 
 /// By what a record is known again, wherever it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Key(pub(super) [u8; 12]);
+pub(super) struct Key(pub(super) [u8; 12], Giver);
+
+/// By whose id something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+enum Giver {
+    Provider,
+    Others,
+}
 
 impl Key {
     /// Of the provider's own id of the answer: the same in every log.
     pub(super) fn of_message(id: &[u8]) -> Self {
-        Self::of(&[b"message", id])
+        Self(Self::of(&[b"message", id]).0, Giver::Provider)
+    }
+
+    /// Whether it is the provider's own id, by which the same answer is known wherever it stands.
+    pub(super) fn is_providers(self) -> bool {
+        self.1 == Giver::Provider
     }
 
     /// Of parts that are one record's alone. The first says whose.
@@ -171,7 +183,7 @@ impl Key {
         }
         let mut key = [0; 12];
         key.copy_from_slice(&hash.finalize()[..12]);
-        Self(key)
+        Self(key, Giver::Others)
     }
 }
 

@@ -5,8 +5,10 @@ use super::files::{self, FileState, Head, Progress};
 use super::inflated::Inflated;
 use super::lines::Lines;
 use super::places::Place;
+use super::proxied::Proxied;
 use super::sources::{self, Context, Memory, Read as Way};
 use super::{Usage, UsageError};
+use crate::agents::UsageForm;
 use memchr::memmem::Finder;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -43,18 +45,20 @@ pub(super) struct Scan<'u> {
     lines: Lines,
     batch: Batch,
     progress: Vec<Progress>,
+    proxied: Proxied,
     /// Read files from their beginnings, whatever is known of them.
     pub(super) anew: bool,
     pub(super) scanned: Scanned,
 }
 
 impl<'u> Scan<'u> {
-    pub(super) fn new(usage: &'u Usage) -> Self {
+    pub(super) fn new(usage: &'u Usage, proxied: Proxied) -> Self {
         Self {
             usage,
             lines: Lines::default(),
             batch: Batch::default(),
             progress: Vec::new(),
+            proxied,
             anew: false,
             scanned: Scanned::default(),
         }
@@ -126,14 +130,14 @@ impl<'u> Scan<'u> {
         match read {
             Way::Lines { marker, line } => {
                 let marker = marker.map(Finder::new);
-                self.lines(&mut file, &mut progress, marker.as_ref(), line)?;
+                self.lines(place, &mut file, &mut progress, marker.as_ref(), line)?;
                 progress.head = Head::of(&file, progress.offset)?;
             }
-            Way::Compressed(line) => self.compressed(file, &mut progress, line)?,
-            Way::Whole(take) => self.whole(file, &mut progress, take)?,
+            Way::Compressed(line) => self.compressed(place, file, &mut progress, line)?,
+            Way::Whole(take) => self.whole(place, file, &mut progress, take)?,
             Way::Database(take) => {
                 progress.head = Head::of_first(&file, HEADER.min(state.size))?;
-                self.database(&mut progress, take)?;
+                self.database(place, &mut progress, take)?;
             }
         }
         let refused = std::mem::take(&mut self.batch.refused);
@@ -153,6 +157,7 @@ impl<'u> Scan<'u> {
 
     fn lines(
         &mut self,
+        place: &Place,
         file: &mut File,
         progress: &mut Progress,
         marker: Option<&Finder<'_>>,
@@ -161,7 +166,7 @@ impl<'u> Scan<'u> {
         loop {
             file.seek(SeekFrom::Start(progress.offset))?;
             self.lines.begin();
-            let (taken, full) = self.some_lines(file, progress, marker, take)?;
+            let (taken, full) = self.some_lines(place, file, progress, marker, take)?;
             progress.offset += taken;
             self.scanned.bytes += taken;
             self.lines.shrink();
@@ -177,6 +182,7 @@ impl<'u> Scan<'u> {
     /// another one.
     fn compressed(
         &mut self,
+        place: &Place,
         file: File,
         progress: &mut Progress,
         take: fn(&[u8], &mut Context<'_>) -> Option<()>,
@@ -185,7 +191,7 @@ impl<'u> Scan<'u> {
         self.lines.begin();
         let mut text = Inflated::new(BufReader::new(file));
         loop {
-            match self.some_lines(&mut text, progress, None, take) {
+            match self.some_lines(place, &mut text, progress, None, take) {
                 Ok((_, true)) => self.flush_part(progress, Head::default())?,
                 Ok((_, false)) => break,
                 Err(error) => {
@@ -206,6 +212,7 @@ impl<'u> Scan<'u> {
     /// and whether there are more.
     fn some_lines(
         &mut self,
+        place: &Place,
         source: &mut impl Read,
         progress: &mut Progress,
         marker: Option<&Finder<'_>>,
@@ -213,6 +220,7 @@ impl<'u> Scan<'u> {
     ) -> io::Result<(u64, bool)> {
         let Progress { path, memory, .. } = progress;
         let batch = &mut self.batch;
+        let proxied = of_agents(place, &self.proxied);
         let mut unfinished: Option<Memory> = None;
         let mut full = false;
         let taken = self.lines.read(source, marker, |line| {
@@ -226,6 +234,8 @@ impl<'u> Scan<'u> {
                 path,
                 memory,
                 batch,
+                scope: &place.scope,
+                proxied,
             };
             take(line.text(), &mut context);
             full = batch.len() >= BATCH;
@@ -260,6 +270,7 @@ impl<'u> Scan<'u> {
 
     fn whole(
         &mut self,
+        place: &Place,
         file: File,
         progress: &mut Progress,
         take: fn(&[u8], &mut Context<'_>) -> Option<()>,
@@ -279,6 +290,8 @@ impl<'u> Scan<'u> {
                 path: &progress.path,
                 memory: &mut progress.memory,
                 batch: &mut self.batch,
+                scope: &place.scope,
+                proxied: of_agents(place, &self.proxied),
             },
         );
         Ok(())
@@ -286,6 +299,7 @@ impl<'u> Scan<'u> {
 
     fn database(
         &mut self,
+        place: &Place,
         progress: &mut Progress,
         take: fn(&Connection, &mut Context<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), Fault> {
@@ -302,6 +316,8 @@ impl<'u> Scan<'u> {
                 path: &progress.path,
                 memory: &mut progress.memory,
                 batch: &mut self.batch,
+                scope: &place.scope,
+                proxied: of_agents(place, &self.proxied),
             },
         )
         .map_err(failed)
@@ -317,6 +333,11 @@ impl<'u> Scan<'u> {
         self.scanned.new += self.usage.count(batch, progress)?;
         Ok(())
     }
+}
+
+/// When proxies have counted what an agent's files tell of as well.
+fn of_agents<'p>(place: &Place, proxied: &'p Proxied) -> Option<&'p Proxied> {
+    (place.form != UsageForm::Proxy).then_some(proxied)
 }
 
 enum Fault {

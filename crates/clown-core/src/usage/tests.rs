@@ -42,6 +42,7 @@ impl World {
             Arc::new(agents),
             UsageSettings {
                 homes: folder.join("homes"),
+                proxies: folder.join("proxies"),
                 environment: environment.into_iter().collect(),
                 sources: Vec::new(),
                 timezone: None,

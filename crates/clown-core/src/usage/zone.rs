@@ -44,7 +44,7 @@ impl Zone {
     }
 
     /// How far its clocks are ahead of UTC at a moment, in seconds.
-    pub(super) fn offset_at(&self, seconds: i64) -> i64 {
+    pub(crate) fn offset_at(&self, seconds: i64) -> i64 {
         self.rules
             .as_ref()
             .and_then(|rules| rules.find_local_time_type(seconds).ok())

@@ -5,11 +5,12 @@ use clown_core::agents::AgentError;
 use clown_core::keys::KeyError;
 use clown_core::launch::{LaunchError, MergeError};
 use clown_core::profiles::ProfileError;
+use clown_core::proxies::ProxyFault;
 use clown_core::registry::{IndexError, InvalidChannel, RegistryError};
 use clown_core::runs::RunError;
 use clown_core::store::StoreError;
 use clown_core::usage::{SpanError, UnknownZone, UsageError};
-use clown_core::{CheckError, InvalidAlias, PrepareError};
+use clown_core::{CheckError, ExplainError, InvalidAlias, PrepareError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use std::error::Error;
@@ -109,6 +110,18 @@ impl From<PrepareError> for Refusal {
             PrepareError::Merge(error) => merge(error),
             PrepareError::Run(error) => run(error),
             PrepareError::Busy => (UNAVAILABLE, "busy"),
+            PrepareError::Proxy(fault) => proxy(fault),
+            _ => INTERNAL,
+        };
+        refuse(status, code, &error)
+    }
+}
+
+impl From<ExplainError> for Refusal {
+    fn from(error: ExplainError) -> Self {
+        let (status, code) = match &error {
+            ExplainError::Profile(error) => profile(error),
+            ExplainError::Request(_) => (WRONG, "request_unreadable"),
             _ => INTERNAL,
         };
         refuse(status, code, &error)
@@ -218,6 +231,19 @@ fn run(error: &RunError) -> Told {
         RunError::Abandoned { .. } => (CONFLICT, "run_abandoned"),
         RunError::Record { .. } => (FAILED, "exit_record_failed"),
         RunError::Store(error) => store(error),
+        _ => INTERNAL,
+    }
+}
+
+fn proxy(fault: &ProxyFault) -> Told {
+    match fault {
+        ProxyFault::NotEnabled(_) => (WRONG, "proxy_not_enabled"),
+        ProxyFault::PortInUse { .. } => (CONFLICT, "port_in_use"),
+        ProxyFault::NotStarted { .. } => (FAILED, "proxy_not_started"),
+        ProxyFault::NotStopped { .. } => (FAILED, "proxy_not_stopped"),
+        ProxyFault::Folder { .. } => (FAILED, "proxy_folder_failed"),
+        ProxyFault::Stopping => (UNAVAILABLE, "stopping"),
+        ProxyFault::Store(error) => store(error),
         _ => INTERNAL,
     }
 }

@@ -10,6 +10,7 @@ mod keys;
 mod prices;
 mod profiles;
 mod providers;
+mod proxies;
 mod query;
 mod refusal;
 mod registry;

@@ -5,8 +5,9 @@ use super::errors::with_causes;
 use clown_api::{
     Agent, AgentHooks, CatalogueProblem, Endpoint, Export, ExportedKey, KeptCommit, KeyStatus,
     McpServer, Model, Placeholder, Plan, PlannedChange, PlannedFile, Profile, ProfileFault,
-    ProfileUsage, Provider, Proxy, ProxyState, Registry, RegistryArtifacts, RegistryFailure,
-    RegistrySignature, ReplacedArtifact, Run, RunState, StoredKey, UsageTotals,
+    ProfileUsage, Provider, Proxy, ProxyState, ProxyTarget, Registry, RegistryArtifacts,
+    RegistryFailure, RegistrySignature, ReplacedArtifact, RouteExplained, RouteVerdict, Run,
+    RunState, StoredKey, UsageTotals,
 };
 use clown_core::agents::{AgentStatus, HooksForm};
 use clown_core::keys::{KeyPlace, KeySource};
@@ -14,7 +15,7 @@ use clown_core::profiles::McpDefinition;
 use clown_core::providers::ProviderManifest;
 use clown_core::registry::{Kind, RegistryStatus, SignatureStatus};
 use clown_core::store::StoreError;
-use clown_core::{Alias, Core, RunPlan, profiles, proxies, runs, usage};
+use clown_core::{Alias, Core, Explained, RunPlan, profiles, proxies, runs, usage};
 use clown_mask::{self as mask, MASK};
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -367,6 +368,33 @@ pub(super) fn proxy(proxy: proxies::Proxy) -> Proxy {
         error: proxy.error,
         started_at: proxy.started_at,
         stopped_at: proxy.stopped_at,
+        targets: Vec::new(),
+    }
+}
+
+pub(super) fn target(health: proxies::TargetHealth) -> ProxyTarget {
+    ProxyTarget {
+        target: health.target,
+        state: health.state,
+        seconds: health.seconds,
+        error: health.error,
+    }
+}
+
+pub(super) fn explained(explained: Explained) -> RouteExplained {
+    let verdicts = explained.verdicts.into_iter();
+    RouteExplained {
+        rule: explained.rule,
+        targets: explained.targets.iter().map(ToString::to_string).collect(),
+        verdicts: verdicts
+            .map(|verdict| RouteVerdict {
+                rule: verdict.rule,
+                when: verdict.when,
+                holds: verdict.holds,
+                seen: verdict.seen,
+                is_late: verdict.is_late,
+            })
+            .collect(),
     }
 }
 

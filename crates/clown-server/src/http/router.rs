@@ -2,7 +2,7 @@ use super::body::BodyLimits;
 use super::daemon::{self, About, Identity};
 use super::{
     Body, Query, Refusal, agents, blocking, empty_response, events, health, keys, prices, profiles,
-    providers, registry, runs, templates, usage,
+    providers, proxies, registry, runs, templates, usage,
 };
 use crate::access::Access;
 use crate::activity::Activity;
@@ -185,6 +185,23 @@ impl Api {
                 registry::pin(core, request, limits).await
             }
             (&Method::DELETE, ["api", "v1", "registry", "pin"]) => registry::unpin(core).await,
+            (&Method::GET, ["api", "v1", "proxies"]) => proxies::list(core).await,
+            (&Method::GET, ["api", "v1", "proxies", alias]) => proxies::get(core, alias).await,
+            (&Method::POST, ["api", "v1", "proxies", alias, "start"]) => {
+                proxies::start(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "proxies", alias, "restart"]) => {
+                proxies::restart(core, alias, request, limits).await
+            }
+            (&Method::POST, ["api", "v1", "proxies", alias, "stop"]) => {
+                proxies::stop(core, alias).await
+            }
+            (&Method::POST, ["api", "v1", "proxies", alias, "explain"]) => {
+                proxies::explain(core, alias, request, limits).await
+            }
+            (&Method::GET, ["api", "v1", "proxies", alias, "log"]) => {
+                proxies::log(core, alias, query).await
+            }
             (&Method::GET, ["api", "v1", "runs"]) => runs::list(core).await,
             (&Method::POST, ["api", "v1", "runs", id, "started"]) => {
                 runs::started(core, id, request, limits).await
@@ -223,10 +240,18 @@ fn methods(segments: &[&str]) -> &'static [Method] {
             "api",
             "v1",
             "state" | "events" | "daemon" | "agents" | "providers" | "registry" | "runs" | "keys"
-            | "templates",
+            | "templates" | "proxies",
         ] => READ,
         ["api", "v1", "agents", "detect"] => WRITE,
-        ["api", "v1", "agents" | "providers", _] => READ,
+        ["api", "v1", "agents" | "providers" | "proxies", _] => READ,
+        ["api", "v1", "proxies", _, "log"] => READ,
+        [
+            "api",
+            "v1",
+            "proxies",
+            _,
+            "start" | "stop" | "restart" | "explain",
+        ] => WRITE,
         ["api", "v1", "profiles", _, "file"] => &[Method::PUT],
         ["api", "v1", "export"] => WRITE,
         ["api", "v1", "keys", _] => &[Method::PUT, Method::DELETE],
@@ -277,6 +302,7 @@ fn takes_no_parameters(segments: &[&str]) -> bool {
                 "export" | "now" | "budgets" | "prices"
             ]
             | ["api", "v1", "profiles" | "keys", _]
+            | ["api", "v1", "proxies", _, "log"]
     )
 }
 

@@ -48,6 +48,8 @@ impl TestServer {
             store: store_settings,
             retention: Retention::default(),
             fetch: Arc::new(clown_core::fetch::Offline),
+            launcher: Arc::new(clown_core::proxies::NoLauncher),
+            first_proxy_port: 0,
             registry: clown_core::registry::RegistrySettings::default(),
             usage_sources: Vec::new(),
             usage_timezone: None,

@@ -71,6 +71,8 @@ Description=Clown: knows the coding agents, profiles and runs of this machine
 [Service]
 ExecStart={} --config-dir {} --state-dir {}
 Restart=on-failure
+# Proxies are processes of their own, and go on when the daemon is killed.
+KillMode=process
 
 [Install]
 WantedBy=default.target
@@ -120,6 +122,7 @@ mod tests {
     fn the_unit_is_known_as_ours() {
         let text = unit("/bin/clownd".as_ref(), "/c".as_ref(), "/s".as_ref());
         assert_eq!(text.lines().next(), Some(MARK));
+        assert!(text.contains("\nKillMode=process\n"));
         assert!(
             text.contains("ExecStart=\"/bin/clownd\" --config-dir \"/c\" --state-dir \"/s\"\n")
         );

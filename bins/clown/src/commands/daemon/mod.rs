@@ -16,8 +16,9 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long the daemon may take to stop. It closes connections and its database.
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+/// How long the daemon may take to stop. It lets requests through proxies end, which may take 10 s,
+/// and closes connections and its database.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 const POLL_PAUSE: Duration = Duration::from_millis(20);
 

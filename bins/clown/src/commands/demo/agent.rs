@@ -2,7 +2,10 @@ use crate::output::Output;
 use anyhow::Context as _;
 use clap::Args;
 use clown_events::Timestamp;
+use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,8 +16,10 @@ pub(super) const PROGRAM: &str = "clown-make-believe";
 pub(super) const FIRST_VERSION: &str = "1.0.0";
 pub(super) const SECOND_VERSION: &str = "2.0.0";
 
-/// The variable in which it is told its model.
+/// The variables in which it is told its model, and whom to ask by which key.
 const MODEL_VARIABLE: &str = "MAKE_BELIEVE_MODEL";
+const ENDPOINT_VARIABLE: &str = "MAKE_BELIEVE_ENDPOINT";
+const KEY_VARIABLE: &str = "MAKE_BELIEVE_KEY";
 
 /// The variable in which it is told where it keeps its things.
 const HOME_VARIABLE: &str = "MAKE_BELIEVE_HOME";
@@ -51,10 +56,20 @@ pub(crate) fn run(args: &DemoAgentArgs) -> anyhow::Result<ExitCode> {
     output.line(format_args!(
         "Hello! I am process {process}, my model is {model}."
     ))?;
-    if let Some(home) = std::env::var_os(HOME_VARIABLE).map(PathBuf::from) {
+    std::thread::sleep(THINKING);
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let endpoint = set(ENDPOINT_VARIABLE);
+    // Where it asks somebody, whoever stands between them counts.
+    if endpoint.is_none()
+        && let Some(home) = std::env::var_os(HOME_VARIABLE).map(PathBuf::from)
+    {
         write_log(&home, &format!("run-{process}"), &model, 1)?;
     }
-    std::thread::sleep(THINKING);
+    if let Some(endpoint) = endpoint {
+        let key = set(KEY_VARIABLE).unwrap_or_default();
+        let heard = ask(&endpoint, &key, &model)?;
+        output.line(format_args!("{endpoint} says: {heard}"))?;
+    }
     output.line("Only make-believe, though. Bye!")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,12 +106,37 @@ fn log_line(session: &str, model: &str, number: u64) -> String {
     format!("{line}\n")
 }
 
+/// Asks a model, as a coding agent does.
+fn ask(endpoint: &str, key: &str, model: &str) -> anyhow::Result<String> {
+    let (address, path) = endpoint
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .context("the endpoint is no address")?;
+    let question = json!({"model": model, "messages": [{"role": "user", "content": "Say hello"}]});
+    let question = question.to_string();
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "POST /{path}/chat/completions HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Authorization: Bearer {key}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{question}",
+        question.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+    let document: Value = serde_json::from_str(body).context("the answer is no JSON")?;
+    let heard = document["choices"][0]["message"]["content"].as_str();
+    Ok(heard.context("the answer says nothing")?.to_owned())
+}
+
 /// The manifest by which the daemon knows it; people write the same for an agent of their own.
 pub(super) fn manifest() -> String {
     format!(
         r#"id = "{ID}"
 name = "Make-believe agent"
 binaries = ["{PROGRAM}"]
+formats = ["openai-chat"]
 
 [version]
 args = ["--version"]
@@ -104,6 +144,8 @@ pattern = '{PROGRAM} (\d+\.\d+\.\d+)'
 
 [env]
 {MODEL_VARIABLE} = "{{{{ model }}}}"
+{ENDPOINT_VARIABLE} = "{{{{ endpoint }}}}"
+{KEY_VARIABLE} = "{{{{ key }}}}"
 
 [isolation]
 {HOME_VARIABLE} = "{{{{ home }}}}/{ID}"

@@ -1,4 +1,5 @@
 pub(crate) mod agent;
+mod provider;
 mod stage;
 
 use crate::event::line::EventLines;
@@ -8,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clown_client::{EventStream, Since, StreamItem, StreamOptions};
 use clown_events::EventKind;
+use provider::Provider;
 use stage::{MODEL, Stage};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ const PACE: Duration = Duration::from_millis(250);
 
 /// The profile that the demo makes, and the model that it has first.
 const ALIAS: &str = "demo";
+/// The one whose agent goes through a proxy.
+const PROXIED: &str = "proxied";
 const FIRST_MODEL: &str = "small-1";
 
 /// The demo takes nothing.
@@ -37,7 +41,8 @@ pub(crate) async fn demo(output: Output) -> anyhow::Result<ExitCode> {
     let mut terminations = signal(SignalKind::terminate())?;
     let mut hangups = signal(SignalKind::hangup())?;
     // Whatever ends this, the stage is struck when it is dropped.
-    let mut stage = Stage::set()?;
+    let provider = Provider::start().await?;
+    let mut stage = Stage::set(&provider.base())?;
     tokio::select! {
         biased;
         _ = interrupts.recv() => Ok(ExitCode::from(130)),
@@ -113,7 +118,7 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
             "clown run demo -- 'Say hello'",
         )
         .await?;
-    show.run(stage, &run).await?;
+    show.run(stage, &run, &[EventKind::ProfileStopped]).await?;
 
     let import = ["usage", "import", agent::ID, "--path", "../earlier"];
     stage.write_old_log("earlier")?;
@@ -132,6 +137,7 @@ async fn play(output: Output, stage: &mut Stage) -> anyhow::Result<()> {
     show.until(EventKind::AgentUpdated).await?;
 
     show.registry(stage, &caption).await?;
+    show.proxy(stage, &caption).await?;
 
     let delete = ["profiles", "delete", ALIAS];
     caption
@@ -268,9 +274,58 @@ impl Show {
         self.until(EventKind::RegistrySyncCompleted).await
     }
 
-    /// Runs the agent, with what it prints and what happens on one screen, until its end is told and
-    /// what it used.
-    async fn run(&mut self, stage: &Stage, args: &[&str]) -> anyhow::Result<()> {
+    /// An agent goes through a proxy, which counts for it, dies, comes back, and is stopped.
+    async fn proxy(&mut self, stage: &Stage, caption: &Caption) -> anyhow::Result<()> {
+        let create = [
+            "profiles",
+            "create",
+            PROXIED,
+            "--agent",
+            agent::ID,
+            "--provider",
+            stage::PROVIDER,
+            "--model",
+            FIRST_MODEL,
+            "--proxy",
+        ];
+        caption
+            .say(
+                "A proxy can stand between an agent and its provider. It keeps the key, and counts.",
+                &format!("{}\n$ clown run {PROXIED}", command(&create)),
+            )
+            .await?;
+        stage.clown(&create).await?;
+        self.until(EventKind::ProfileCreated).await?;
+        let told = [EventKind::ProfileStopped, EventKind::UsageUpdated];
+        self.run(stage, &["run", PROXIED, "--", "Say hello"], &told)
+            .await?;
+
+        caption
+            .say(
+                "It is killed, and comes back where its agents know it.",
+                "kill -9 …",
+            )
+            .await?;
+        stage.kill_proxy(PROXIED).await?;
+        self.until(EventKind::ProxyError).await?;
+        self.until(EventKind::ProxyStarted).await?;
+
+        let stop = ["proxy", "stop", PROXIED];
+        caption
+            .say("It stops once nothing is open.", &command(&stop))
+            .await?;
+        stage.clown(&stop).await?;
+        self.until(EventKind::ProxyStopped).await
+    }
+
+    /// Runs the agent, with what it prints and what happens on one screen, until all that is to be
+    /// told of it is.
+    async fn run(
+        &mut self,
+        stage: &Stage,
+        args: &[&str],
+        told: &[EventKind],
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + STEP_LIMIT;
         let mut child = stage.spawn(args)?;
         let printed = child
@@ -279,8 +334,8 @@ impl Show {
         let mut printed = BufReader::new(printed).lines();
         let mut ending = Box::pin(child.succeeded());
         let (mut is_printing, mut has_ended) = (true, false);
-        let mut awaited = vec![EventKind::UsageUpdated, EventKind::ProfileStopped];
-        while is_printing || !has_ended || !awaited.is_empty() {
+        let mut untold = told.to_vec();
+        while is_printing || !has_ended || !untold.is_empty() {
             let step = async {
                 tokio::select! {
                     line = printed.next_line(), if is_printing => match line? {
@@ -293,7 +348,7 @@ impl Show {
                     }
                     kind = self.next() => {
                         let kind = kind?;
-                        awaited.retain(|awaited| Some(*awaited) != kind);
+                        untold.retain(|wanted| Some(*wanted) != kind);
                     }
                 }
                 anyhow::Ok(())

@@ -1,4 +1,4 @@
-use super::agent;
+use super::{FIRST_MODEL, agent};
 use crate::launch::{find_program, last_lines, shell_word};
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
@@ -26,16 +26,16 @@ pub(super) const MODEL: &str = "large-2";
 const OLD_ANSWERS: u64 = 3;
 
 /// The provider that the demo's registry has.
-const PROVIDER: &str = "make-believe";
+pub(super) const PROVIDER: &str = "make-believe";
 
-fn provider() -> String {
+fn provider(base: &str) -> String {
     format!(
         r#"id = "{PROVIDER}"
 name = "Make-believe provider"
 
 [[endpoints]]
 id = "here"
-urls = {{ openai-chat = "http://127.0.0.1:9/v1" }}
+urls = {{ openai-chat = "{base}" }}
 "#
     )
 }
@@ -50,8 +50,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Makes the folders, and puts the make-believe agent and its manifest into them.
-    pub(super) fn set() -> anyhow::Result<Self> {
+    /// Makes the folders, and puts the make-believe agent and its manifest into them. The
+    /// make-believe provider is at `provider_base`.
+    pub(super) fn set(provider_base: &str) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("clown-demo-")
             .tempdir()
@@ -83,14 +84,15 @@ impl Stage {
         stage.install_agent(agent::FIRST_VERSION)?;
         let registry = toml_edit::value(stage.path("registry").display().to_string());
         let config = format!(
-            "[registry]\nurl = {registry}\nsync = \"never\"\n\n\
-             [prices.\"{MODEL}\"]\ninput = 3\noutput = 15\n"
+            "[registry]\nurl = {registry}\nsync = \"never\"\n[proxy]\nport = 0\n\
+             [prices.\"{MODEL}\"]\ninput = 3\noutput = 15\n\
+             [prices.\"{FIRST_MODEL}\"]\ninput = 3\noutput = 15\n"
         );
         stage.write_whole("config", "config.toml", &config, 0o600)?;
         stage.write_whole(
             "manifests/providers",
             &format!("{PROVIDER}.toml"),
-            &provider(),
+            &provider(provider_base),
             0o600,
         )?;
         Ok(stage)
@@ -117,6 +119,16 @@ impl Stage {
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         self.write_whole("config/profiles", &name, &text.replace(from, to), 0o600)
+    }
+
+    /// Kills the proxy of a profile, as a crash would.
+    pub(super) async fn kill_proxy(&self, alias: &str) -> anyhow::Result<()> {
+        let proxy = Client::new(self.discovery()).proxy(alias).await?;
+        let pid = proxy.pid.and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid
+            .and_then(Pid::from_raw)
+            .context("the proxy does not run")?;
+        Ok(kill_process(pid, Signal::KILL)?)
     }
 
     pub(super) fn discovery(&self) -> Discovery {

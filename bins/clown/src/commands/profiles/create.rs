@@ -46,6 +46,9 @@ pub(crate) struct CreateArgs {
     /// Where the agent starts [default: the folder that it is run from]
     #[arg(long, value_name = "DIR")]
     working_dir: Option<PathBuf>,
+    /// Have a proxy stand between the agent and the provider
+    #[arg(long)]
+    proxy: bool,
     #[command(flatten)]
     key: KeyArgs,
     /// Show what would be written and what a run would set, with secrets masked, and do nothing
@@ -75,6 +78,9 @@ pub(super) async fn create(
     request.args = args.arg;
     request.working_dir = args.working_dir.as_deref().map(absolute).transpose()?;
     request.key = args.key.read()?;
+    request.proxy_config = args
+        .proxy
+        .then(|| Map::from_iter([("enabled".to_owned(), true.into())]));
     let members = members(&request, args.template)?;
     if args.dry_run {
         return dry_run(context, client, &request.alias, members).await;

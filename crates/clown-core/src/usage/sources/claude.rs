@@ -171,7 +171,7 @@ impl Answer {
         let counts = line.message.usage.as_ref().map(|usage| usage.counts);
         let counts = counts.unwrap_or_default();
         let mut answer = Self {
-            key: Key([0; 12]),
+            key: Key::of(&[]),
             id: text(line.message.id),
             session: text(line.original_session()),
             line: text(line.uuid),

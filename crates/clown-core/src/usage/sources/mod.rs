@@ -12,11 +12,13 @@ mod grok;
 mod kimi;
 mod opencode;
 mod pi;
+mod proxy;
 mod qwen;
 mod value;
 
-use super::batch::Batch;
+use super::batch::{Batch, Scope};
 use super::json::Text;
+use super::proxied::Proxied;
 use super::record::{Counts, Key, Record};
 use crate::agents::UsageForm;
 use clown_events::Timestamp;
@@ -63,6 +65,7 @@ pub(super) fn of(form: UsageForm, path: &Path) -> Read {
         UsageForm::Pi => pi::READ,
         UsageForm::Grok => grok::READ,
         UsageForm::Amp => amp::READ,
+        UsageForm::Proxy => proxy::READ,
     }
 }
 
@@ -97,11 +100,19 @@ pub(super) struct Context<'b> {
     pub(super) path: &'b Path,
     pub(super) memory: &'b mut Memory,
     pub(super) batch: &'b mut Batch,
+    /// Whose file it is.
+    pub(super) scope: &'b Scope,
+    /// When a proxy has counted instead; None where that is what is read.
+    pub(super) proxied: Option<&'b Proxied>,
 }
 
 impl Context<'_> {
     /// An answer.
     pub(super) fn found(&mut self, record: &Record<'_>) {
+        // By the provider's id it is known again wherever else it is counted.
+        if !record.key.is_providers() && self.is_proxied(record.at) {
+            return;
+        }
         self.batch.add(record, &self.memory.project);
     }
 
@@ -136,7 +147,14 @@ impl Context<'_> {
     /// A sum that grows, of which nobody wrote down the parts: what it has grown by counts, each
     /// time. Its key is the sum's own, wherever it is written down.
     pub(super) fn found_sum(&mut self, record: &Record<'_>) {
-        self.batch.add_sum(record, &self.memory.project);
+        let is_counted = !self.is_proxied(record.at);
+        self.batch.add_sum(record, &self.memory.project, is_counted);
+    }
+
+    fn is_proxied(&self, at: i64) -> bool {
+        let profile = self.scope.profile.as_ref();
+        let proxied = self.proxied.zip(profile);
+        proxied.is_some_and(|(proxied, profile)| proxied.holds(profile, at))
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::record::Counts;
 use super::super::tests::World;
 use super::{Context, Memory, Read, of};
 use crate::agents::UsageForm;
-use crate::usage::batch::Batch;
+use crate::usage::batch::{Batch, Scope};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::fs;
@@ -142,6 +142,7 @@ const FORMS: &[(UsageForm, &str)] = &[
     (UsageForm::Copilot, "s.jsonl"),
     (UsageForm::Kimi, "session/agents/main/wire.jsonl"),
     (UsageForm::Pi, "s.jsonl"),
+    (UsageForm::Proxy, "spool.jsonl"),
     (UsageForm::Grok, "usage.json"),
     (UsageForm::Amp, "T-1.json"),
 ];
@@ -153,6 +154,8 @@ fn read(form: UsageForm, path: &Path, content: &[u8]) -> Batch {
         path,
         memory: &mut memory,
         batch: &mut batch,
+        scope: &Scope::default(),
+        proxied: None,
     };
     match of(form, path) {
         Read::Lines { line, .. } | Read::Compressed(line) => {

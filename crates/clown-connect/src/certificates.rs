@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// `Err` says what cannot be read. `SSL_CERT_FILE` and `SSL_CERT_DIR` stand for the system's.
-pub(crate) fn client_config(authorities: &[PathBuf]) -> Result<ClientConfig, String> {
+pub fn client_config(authorities: &[PathBuf]) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     // One that cannot be read among many does no harm.

@@ -8,10 +8,13 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -21,7 +24,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 
 /// Which addresses are asked through which proxy.
-pub(crate) fn proxies(settings: &ProxySettings) -> Matcher {
+pub fn proxies(settings: &ProxySettings) -> Matcher {
     let text = |setting: &Option<String>| setting.clone().unwrap_or_default();
     Matcher::builder()
         .http(text(&settings.http))
@@ -33,17 +36,30 @@ pub(crate) fn proxies(settings: &ProxySettings) -> Matcher {
 
 /// Opens connections.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub struct Connector {
     direct: HttpConnector<Resolver>,
     proxies: Arc<Matcher>,
 }
 
 impl Connector {
-    pub(crate) fn new(proxies: Arc<Matcher>) -> Self {
+    pub fn new(proxies: Arc<Matcher>) -> Self {
         let mut direct = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         direct.enforce_http(false);
         direct.set_nodelay(true);
         Self { direct, proxies }
+    }
+
+    /// The same, given up when a connection is not there within `limit`.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.direct.set_connect_timeout(Some(limit));
+        self
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connector").finish_non_exhaustive()
     }
 }
 
@@ -104,7 +120,7 @@ async fn through(
 }
 
 /// What a request to `destination` has to tell the proxy, where the proxy reads the request.
-pub(crate) fn authorization(proxies: &Matcher, destination: &Uri) -> Option<HeaderValue> {
+pub fn authorization(proxies: &Matcher, destination: &Uri) -> Option<HeaderValue> {
     if destination.scheme_str() != Some("http") {
         return None;
     }
@@ -131,13 +147,13 @@ fn reason_of(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The proxy does not let us through.
 #[derive(Debug)]
-pub(crate) struct ProxyError {
-    pub(crate) proxy: String,
-    pub(crate) reason: String,
+pub struct ProxyError {
+    pub proxy: String,
+    pub reason: String,
 }
 
-impl std::fmt::Display for ProxyError {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ProxyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "the proxy {}: {}", self.proxy, self.reason)
     }
 }
@@ -146,14 +162,14 @@ impl std::error::Error for ProxyError {}
 
 /// The system's look-up of names, with its failures told apart from all others.
 #[derive(Clone)]
-pub(crate) struct Resolver(GaiResolver);
+pub struct Resolver(GaiResolver);
 
 /// A name that leads nowhere.
 #[derive(Debug)]
-pub(crate) struct UnknownHost(pub(crate) io::Error);
+pub struct UnknownHost(pub io::Error);
 
-impl std::fmt::Display for UnknownHost {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for UnknownHost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
 }
@@ -175,7 +191,7 @@ impl Service<Name> for Resolver {
 }
 
 /// A name is being looked up.
-pub(crate) struct Resolving(GaiFuture);
+pub struct Resolving(GaiFuture);
 
 impl Future for Resolving {
     type Output = Result<GaiAddrs, UnknownHost>;
@@ -186,15 +202,43 @@ impl Future for Resolving {
 }
 
 /// A connection that knows whether a proxy reads its requests.
-pub(crate) struct Link {
+pub struct Link {
     stream: TokioIo<TcpStream>,
     proxied: bool,
+}
+
+/// Whether a connection has been answered on: one that has may be closed by the other end at any
+/// moment, also just when something is asked on it. It is among the extensions of answers, and what
+/// is known of the connection that an error came on.
+#[derive(Debug, Clone, Default)]
+pub struct Answered(Arc<AtomicBool>);
+
+impl Answered {
+    /// It has been.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has been.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Link")
+            .field("proxied", &self.proxied)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
         // A proxy that reads requests wants the whole address in them.
-        self.stream.connected().proxy(self.proxied)
+        let connected = self.stream.connected().proxy(self.proxied);
+        connected.extra(Answered::default())
     }
 }
 
