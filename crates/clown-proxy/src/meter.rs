@@ -301,6 +301,11 @@ impl Meter {
             if over {
                 self.responses_end(&response);
             }
+            let failed = head.kind.as_deref() == Some("response.failed");
+            if failed && self.outcome.failure.is_none() {
+                let message = "The upstream said that the answer failed, and not why.";
+                self.outcome.failure = Some(Failure::new(FailureKind::Api, message));
+            }
         }
     }
 
