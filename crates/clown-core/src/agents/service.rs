@@ -250,7 +250,8 @@ impl Agents {
                         manifest: Arc::clone(&manifest),
                         found,
                         fingerprint,
-                        is_new: program.is_none(),
+                        // At a start all are asked at the same time, and take theirs.
+                        is_new: program.is_none() && looking.has_looked,
                         is_foreign: manifests.is_foreign(manifest.id.as_str()),
                         patience: match told_before && how == How::Patient {
                             true => self.settings.patience,
@@ -260,6 +261,7 @@ impl Agents {
                 }
             }
         }
+        looking.has_looked = true;
         let is_there = |id: &str| now.iter().any(|agent| agent.id == id);
         let gone = |id: &str| manifests.get(id).is_none();
         let before: Vec<Published> = before
@@ -366,6 +368,8 @@ struct Looking {
     missing_since: BTreeMap<String, Instant>,
     /// A program was another one when it had told its version.
     changed_while_asked: bool,
+    /// All have been looked for once.
+    has_looked: bool,
 }
 
 /// With the command, since another one may tell another version of the same program.

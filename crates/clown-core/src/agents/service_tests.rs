@@ -330,17 +330,23 @@ fn one_that_takes_its_time_is_told_of_before_its_version() {
     let soon = |settings: &mut AgentSettings| settings.late_after = Duration::ZERO;
     let agents = fixture.agents(soon);
     agents.start_watching().unwrap();
+    // What is there at the start is not told of before it has told; what comes later is.
+    fixture.install_claude("0.9.0");
+    fixture.wait_for(&["claude 0.9.0 detected"]);
+    fs::remove_file(fixture.path("bin/claude")).unwrap();
+    let before = ["claude 0.9.0 detected", "claude 0.9.0 -> null"];
+    fixture.wait_for(&before);
     let slow = "while ! test -f $RUNS.go; do sleep 0.01; done; echo '1.0.0 (Claude Code)'";
     fixture.install("bin/claude", slow);
-    let first = "claude unknown detected";
-    fixture.wait_for(&[first]);
+    let first = [&before[..], &["claude unknown detected"]].concat();
+    fixture.wait_for(&first);
     // A daemon that is killed now asks again.
     agents.stop_watching();
     drop(agents);
     let agents = fixture.agents(soon);
     fs::write(fixture.path("runs.go"), "").unwrap();
     agents.start_watching().unwrap();
-    let told = [first, "claude unknown -> 1.0.0"];
+    let told = [&first[..], &["claude unknown -> 1.0.0"]].concat();
     fixture.wait_for(&told);
     // What is known is told once, and one that never tells no second time.
     fixture.install("bin/codex", "echo nothing");
