@@ -4,6 +4,7 @@ use crate::providers::{Catalog, Manifest};
 use crate::registry::{Active, Layer};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -13,11 +14,16 @@ pub struct Manifests<M> {
     folder: PathBuf,
     /// How they are read again; None for those that stay as they are.
     load: Option<Load<M>>,
+    /// The number of loads that have begun.
+    turns: AtomicU64,
+    /// Not held while anything is loaded: nobody who asks for what is there waits for that.
     held: Mutex<Held<M>>,
 }
 
 #[derive(Debug)]
 struct Held<M> {
+    /// Which of all loads it is, in the order in which they began.
+    turn: u64,
     marks: Vec<Mark>,
     /// The registry's part.
     layer: Arc<Layer>,
@@ -39,7 +45,7 @@ impl<M: Manifest> Load<M> {
         }
     }
 
-    fn load(&self, folder: &Path) -> Held<M> {
+    fn load(&self, folder: &Path, turn: u64) -> Held<M> {
         // Marks first: what changes while it is read is then read again.
         let (marks, layer) = (marks_of(folder), self.layer());
         let catalog = match self {
@@ -47,6 +53,7 @@ impl<M: Manifest> Load<M> {
             Self::Over(_, load) => load(&layer, folder),
         };
         Held {
+            turn,
             marks,
             layer,
             catalog: Arc::new(catalog),
@@ -74,7 +81,8 @@ impl<M: Manifest> Manifests<M> {
 
     fn following(folder: PathBuf, load: Load<M>) -> Self {
         Self {
-            held: Mutex::new(load.load(&folder)),
+            held: Mutex::new(load.load(&folder, 0)),
+            turns: AtomicU64::new(1),
             folder,
             load: Some(load),
         }
@@ -84,6 +92,7 @@ impl<M: Manifest> Manifests<M> {
     /// not looked at again.
     pub fn fixed(&self) -> Self {
         let held = Held {
+            turn: 0,
             marks: Vec::new(),
             layer: no_layer(),
             catalog: self.current(),
@@ -91,6 +100,7 @@ impl<M: Manifest> Manifests<M> {
         Self {
             folder: self.folder.clone(),
             load: None,
+            turns: AtomicU64::new(1),
             held: Mutex::new(held),
         }
     }
@@ -102,9 +112,17 @@ impl<M: Manifest> Manifests<M> {
             return Arc::clone(&lock().catalog);
         };
         let (marks, layer) = (marks_of(&self.folder), load.layer());
+        {
+            let held = lock();
+            if held.marks == marks && Arc::ptr_eq(&held.layer, &layer) {
+                return Arc::clone(&held.catalog);
+            }
+        }
+        // Two at once do no harm. Of both, the one that began later has seen more.
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let mut now = load.load(&self.folder, turn);
         let mut held = lock();
-        if held.marks != marks || !Arc::ptr_eq(&held.layer, &layer) {
-            let mut now = load.load(&self.folder);
+        if held.turn < turn {
             if let Some(catalog) = Arc::get_mut(&mut now.catalog) {
                 catalog.remember(&held.catalog);
             }
@@ -140,7 +158,9 @@ fn marks_of(folder: &Path) -> Vec<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers;
+    use crate::providers::{self, ProviderManifest};
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::time::Duration;
 
     #[test]
     fn a_manifest_that_is_added_changed_or_removed_is_seen() {
@@ -171,5 +191,46 @@ mod tests {
         assert_eq!(fixed.current().get("local").unwrap().name, "One");
         std::fs::remove_file(&file).unwrap();
         assert_eq!(name(), None);
+    }
+    /// Tells who loads, and lets the first one go on when it is told to.
+    static SLOW: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
+
+    fn load_slowly(folder: &Path) -> Catalog<ProviderManifest> {
+        let catalog = providers::load(folder);
+        let slow = SLOW.lock().unwrap().take();
+        if let Some((begun, go_on)) = slow {
+            begun.send(()).unwrap();
+            go_on.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+        catalog
+    }
+
+    #[test]
+    fn who_takes_long_to_load_holds_up_nobody_and_what_was_read_last_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifests = Arc::new(Manifests::new(folder.path().to_owned(), load_slowly));
+        let write = |id: &str| {
+            let text = format!("id = \"{id}\"\nname = \"X\"\n");
+            std::fs::write(folder.path().join(format!("{id}.toml")), text).unwrap();
+        };
+        let (begun, is_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        *SLOW.lock().unwrap() = Some((begun, may_go_on));
+        write("first");
+        let slow = std::thread::spawn({
+            let manifests = Arc::clone(&manifests);
+            move || manifests.current().get("second").is_some()
+        });
+        is_begun.recv().unwrap();
+        write("second");
+        let (told, answer) = mpsc::channel();
+        std::thread::spawn({
+            let manifests = Arc::clone(&manifests);
+            move || told.send(manifests.current().get("second").is_some())
+        });
+        assert_eq!(answer.recv_timeout(Duration::from_secs(20)), Ok(true));
+        go_on.send(()).unwrap();
+        assert!(slow.join().unwrap());
+        assert!(manifests.fixed().current().get("second").is_some());
     }
 }

@@ -3,7 +3,8 @@
 
 use super::probe::{UNKNOWN_VERSION, probe_until};
 use super::{AgentManifest, AgentSettings, Found};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,8 +24,8 @@ pub struct Asking {
 
 #[derive(Default)]
 struct State {
-    /// Those that wait for their turn too.
-    ids: BTreeSet<String>,
+    /// Those that wait for their turn too. Each with whether only a registry knows it.
+    ids: BTreeMap<String, bool>,
     /// How many threads ask those that only a registry knows.
     foreign: usize,
     waiting: VecDeque<Job>,
@@ -83,9 +84,13 @@ impl Asking {
             question.is_foreign,
         );
         let mut state = self.lock();
-        if self.stopped.load(Ordering::Relaxed) || !state.ids.insert(id.clone()) {
+        if self.stopped.load(Ordering::Relaxed) {
             return Ok(());
         }
+        match state.ids.entry(id.clone()) {
+            Entry::Vacant(entry) => entry.insert(is_foreign),
+            Entry::Occupied(_) => return Ok(()),
+        };
         let (asking, settings) = (Arc::clone(self), settings.clone());
         let run = Box::new({
             let id = id.clone();
@@ -134,10 +139,18 @@ impl Asking {
 
     /// Waits until nobody is being asked any more.
     pub fn wait(&self) {
+        self.wait_while(|state| !state.ids.is_empty());
+    }
+
+    /// The same, but for those that only a registry knows: there can be hundreds, each of which takes
+    /// as long as it may.
+    pub fn wait_for_known(&self) {
+        self.wait_while(|state| state.ids.values().any(|is_foreign| !is_foreign));
+    }
+
+    fn wait_while(&self, goes_on: impl Fn(&State) -> bool) {
         let state = self.lock();
-        let wait = self
-            .changed
-            .wait_while(state, |state| !state.ids.is_empty());
+        let wait = self.changed.wait_while(state, |state| goes_on(state));
         drop(wait.unwrap_or_else(PoisonError::into_inner));
     }
 

@@ -1,7 +1,9 @@
 use super::mcp::McpFile;
+use super::member::{MemberPath, MemberValue};
 use super::pattern::NamePattern;
 use super::template::{SecretTemplate, Template};
 use super::usage::UsageLogs;
+use super::version::VersionCommand;
 use crate::providers::{Format, Identifier, Manifest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -62,16 +64,6 @@ impl AgentManifest {
     }
 }
 
-/// How a program tells its version.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VersionCommand {
-    /// The arguments that make it tell.
-    pub args: Vec<String>,
-    /// Finds the version in what it prints.
-    pub pattern: Pattern,
-}
-
 /// Members that are set in one of the agent's own configuration files.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,33 +83,7 @@ impl ConfigFile {
         let when = self.when.iter();
         let names = self.members.keys().flat_map(MemberPath::names);
         when.chain(names).any(Template::uses_small_model)
-            || self.members.values().any(|value| value.uses_small_model)
-    }
-}
-
-/// What a member of a configuration file is set to. Every text in it is a template.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "toml::Value")]
-pub struct MemberValue {
-    value: toml::Value,
-    uses_small_model: bool,
-}
-
-impl MemberValue {
-    /// As it is written.
-    pub fn as_toml(&self) -> &toml::Value {
-        &self.value
-    }
-}
-
-impl TryFrom<toml::Value> for MemberValue {
-    type Error = String;
-
-    fn try_from(value: toml::Value) -> Result<Self, String> {
-        Ok(Self {
-            uses_small_model: value_uses_small_model(&value)?,
-            value,
-        })
+            || self.members.values().any(|value| value.uses_small_model())
     }
 }
 
@@ -183,59 +149,10 @@ impl Manifest for AgentManifest {
     }
 }
 
-/// Whether a text in it does; Err if one is no template.
-fn value_uses_small_model(value: &toml::Value) -> Result<bool, String> {
-    // All of them, so that every mistake is seen.
-    let any = |found: bool, value| Ok(value_uses_small_model(value)? || found);
-    match value {
-        toml::Value::String(text) => {
-            Template::try_from(text.clone()).map(|template| template.uses_small_model())
-        }
-        toml::Value::Array(items) => items.iter().try_fold(false, any),
-        toml::Value::Table(table) => table.values().try_fold(false, any),
-        toml::Value::Datetime(_) => Err("dates cannot be set, write a text".to_owned()),
-        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(false),
-    }
-}
+/// Each is looked for in every folder of the path.
+const MAX_BINARIES: usize = 8;
 
-/// A regular expression whose first group is the version.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Pattern(regex_lite::Regex);
-
-impl Pattern {
-    /// The version, if `output` tells one.
-    pub fn version_in(&self, output: &str) -> Option<String> {
-        let version = self.0.captures(output)?.get(1)?.as_str().trim();
-        (!version.is_empty()).then(|| version.to_owned())
-    }
-
-    /// As it is written.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl TryFrom<String> for Pattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let expression = regex_lite::Regex::new(&text)
-            .map_err(|error| format!("this is no regular expression: {error}"))?;
-        if expression.captures_len() < 2 {
-            return Err("the pattern has no group: put the version's part in ( )".to_owned());
-        }
-        Ok(Self(expression))
-    }
-}
-
-/// At least one name.
+/// 1 to 8 names.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<BinaryName>")]
 pub struct Binaries(Vec<BinaryName>);
@@ -253,6 +170,12 @@ impl TryFrom<Vec<BinaryName>> for Binaries {
     fn try_from(names: Vec<BinaryName>) -> Result<Self, String> {
         if names.is_empty() {
             return Err("the list is empty: name the agent's program".to_owned());
+        }
+        if names.len() > MAX_BINARIES {
+            return Err(format!(
+                "the list has {} names of the agent's program: at most {MAX_BINARIES} are looked for",
+                names.len()
+            ));
         }
         Ok(Self(names))
     }
@@ -334,46 +257,5 @@ impl TryFrom<String> for RelativePath {
             ));
         }
         Ok(Self(text))
-    }
-}
-
-/// Names separated by dots, each a template: the way to a member of a file. With `[]` at its end,
-/// the member is a list, and the value one of its elements.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-pub struct MemberPath {
-    names: Vec<Template>,
-    element: bool,
-}
-
-impl MemberPath {
-    /// The names on the way.
-    pub fn names(&self) -> &[Template] {
-        &self.names
-    }
-
-    /// Whether the value is one element of a list there.
-    pub fn is_element(&self) -> bool {
-        self.element
-    }
-}
-
-impl TryFrom<String> for MemberPath {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let list = text.strip_suffix("[]");
-        let names: Result<Vec<Template>, String> = list
-            .unwrap_or(&text)
-            .split('.')
-            .map(|name| match name {
-                "" => Err(format!("`{text}` has an empty name between its dots")),
-                name => Template::try_from(name.to_owned()),
-            })
-            .collect();
-        Ok(Self {
-            names: names?,
-            element: list.is_some(),
-        })
     }
 }

@@ -1,4 +1,4 @@
-use super::{HooksForm, load};
+use super::{AgentManifest, HooksForm, load};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -273,4 +273,58 @@ fn a_bad_file_tells_where_and_stops_no_other() {
     );
     let own = "own = { default = [\"/etc/x\"] }\n";
     check(&format!("{}{own}", usage("[\"a\"]")), 11, 19, "below `~/`");
+}
+
+#[test]
+fn what_would_take_all_memory_or_time_is_no_manifest() {
+    let check = |content: &str, part: &str| {
+        let refused = toml::from_str::<AgentManifest>(content).unwrap_err();
+        let start: String = content.chars().take(200).collect();
+        assert!(refused.message().contains(part), "{start}: {refused}");
+    };
+    let pattern = |pattern: &str| MINIMAL.replace(r"(\d+)", pattern);
+    check(&pattern(&"()".repeat(100)), "has 100 groups");
+    check(&pattern(&"()".repeat(20_000)), "longer than 500 bytes");
+    check(&pattern("(x)(?:(?:.?){100}){100}"), "no regular expression");
+    let names = |number: usize| vec!["\"a\""; number].join(", ");
+    check(&MINIMAL.replace("\"mine\"", &names(9)), "at most 8");
+    let file = |members: &str| {
+        format!(
+            "{MINIMAL}[[files]]\npath = \"x.json\"\nkind = \"json\"\n[files.members]\n{members}\n"
+        )
+    };
+    let path = |steps: usize| file(&format!("\"{}\" = 1", vec!["id"; steps].join(".")));
+    check(&path(17), "at most 16");
+    check(&path(3_000), "at most 16");
+    let nested = |depth: usize| file(&format!("a = {}1{}", "[".repeat(depth), "]".repeat(depth)));
+    check(&nested(17), "more than 16 deep");
+    check(
+        &format!(
+            "{MINIMAL}[mcp]\nfile = \"x\"\nkind = \"json\"\nmember = \"m\"\nstdio = {{ a = {}1{} }}\n",
+            "[".repeat(17),
+            "]".repeat(17)
+        ),
+        "more than 16 deep",
+    );
+    for good in [path(16), nested(16), pattern(r"(?m)^(?:x )?(\d+\.\d+\S*)$")] {
+        toml::from_str::<AgentManifest>(&good).unwrap();
+    }
+}
+
+/// The language of templates goes one step down for each of them.
+#[test]
+fn a_template_that_would_overflow_the_stack_is_none() {
+    let check = |text: &str| {
+        let env = format!("{MINIMAL}[env]\nA = \"{text}\"\n");
+        let refused = toml::from_str::<AgentManifest>(&env).unwrap_err();
+        assert!(refused.message().contains("at most 1000"), "{refused}");
+    };
+    check(&format!("{{{{ model{} }}}}", "~model".repeat(100_000)));
+    check(&format!("{{{{ {}model }}}}", "not ".repeat(100_000)));
+    check(&format!(
+        "{{% if model %}}{}{{% endif %}}",
+        "{% elif model %}".repeat(100_000)
+    ));
+    let plain = format!("{MINIMAL}[env]\nA = \"{}\"\n", "a.".repeat(5_000));
+    toml::from_str::<AgentManifest>(&plain).unwrap();
 }

@@ -1,5 +1,7 @@
 //! How an agent's own configuration names servers of the Model Context Protocol.
 
+use super::member::check_depth;
+use super::template::check_size;
 use super::{FileKind, RelativePath};
 use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Deserialize;
@@ -64,6 +66,7 @@ impl TryFrom<toml::Table> for McpTemplate {
         if members.is_empty() {
             return Err("a server has to become something: give it members".to_owned());
         }
+        members.values().try_for_each(check_depth)?;
         members.values().try_for_each(check)?;
         Ok(Self(members))
     }
@@ -83,6 +86,7 @@ fn check_text(text: &str) -> Result<(), String> {
     if whole_value(text).is_some() {
         return Ok(());
     }
+    check_size(text)?;
     let environment = environment();
     let template = environment
         .template_from_str(text)

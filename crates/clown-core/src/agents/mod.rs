@@ -5,6 +5,7 @@ mod find;
 mod foreign;
 mod manifest;
 mod mcp;
+mod member;
 mod pattern;
 mod probe;
 mod rows;
@@ -12,21 +13,24 @@ mod service;
 mod template;
 mod trail;
 mod usage;
+mod version;
 mod watch;
 
 pub use find::{Fingerprint, Found, find, program};
 pub(crate) use foreign::is_minded_by_built_in;
 pub use manifest::{
-    AgentManifest, Binaries, BinaryName, ConfigFile, FileKind, HooksFile, HooksForm, MemberPath,
-    MemberValue, Pattern, RelativePath, VariableName, VersionCommand,
+    AgentManifest, Binaries, BinaryName, ConfigFile, FileKind, HooksFile, HooksForm, RelativePath,
+    VariableName,
 };
 pub(crate) use mcp::McpValues;
 pub use mcp::{McpFile, McpTemplate};
+pub use member::{MemberPath, MemberValue};
 pub use pattern::NamePattern;
 pub use probe::{UNKNOWN_VERSION, probe_version};
 pub use service::{AgentError, AgentSettings, AgentStatus, Agents};
 pub use template::{SecretTemplate, Template, Variables};
 pub use usage::{FilePattern, FilePatterns, HomePath, OwnFolder, UsageForm, UsageLogs};
+pub use version::{Pattern, VersionCommand};
 
 use crate::providers::Catalog;
 use crate::registry::{Kind, Layer};
@@ -105,7 +109,5 @@ pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
     &BUILT_IN
 }
 
-#[cfg(test)]
-mod foreign_tests;
 #[cfg(test)]
 mod manifest_tests;

@@ -116,11 +116,12 @@ impl Agents {
     }
 
     /// Looks for all agents now and publishes what has changed. A program that is still the same
-    /// is not run again, unless it has not told its version so far.
+    /// is not run again, unless it has not told its version so far. For agents that only a registry
+    /// knows nobody waits: what they tell follows in events.
     pub fn detect(self: &Arc<Self>) -> Result<Vec<AgentStatus>, StoreError> {
         for _ in 0..MOST_LOOKS {
             self.look(How::Now)?;
-            self.asking.wait();
+            self.asking.wait_for_known();
             if !std::mem::take(&mut self.lock_looking().changed_while_asked) {
                 break;
             }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::registry::{Kind, Layer, LayerFile};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -480,4 +481,49 @@ fn one_that_is_gone_for_good_is_told_after_a_moment() {
         |fixture, _| fs::remove_file(fixture.path("bin/claude")).unwrap(),
         &["claude 1.0.0 detected", "claude 1.0.0 -> null"],
     );
+}
+
+/// With an agent that only a registry knows.
+fn load_with_slow(folder: &Path) -> crate::providers::Catalog<AgentManifest> {
+    let content = "id = \"slow\"\nname = \"Slow\"\nbinaries = [\"slow\"]\n[version]\nargs = [\"--version\"]\npattern = '(1)'\n";
+    let layer = Layer::of_files(vec![LayerFile {
+        kind: Kind::Agent,
+        id: "slow".to_owned(),
+        path: PathBuf::from("registry/slow.toml"),
+        content: content.to_owned(),
+    }]);
+    crate::agents::load_over(&layer, folder)
+}
+
+#[test]
+fn who_asks_for_agents_waits_for_none_that_only_a_registry_knows() {
+    let fixture = Fixture::new();
+    fixture.install_claude("1.0.0");
+    fixture.install(
+        "bin/slow",
+        "until test -e $RUNS.go; do sleep 0.01; done\necho 1",
+    );
+    let agents = fixture.agents(|_| ());
+    let manifests = Manifests::new(fixture.path("agents.d"), load_with_slow);
+    let agents = Arc::new(Agents::new(
+        Arc::clone(&fixture.store),
+        Arc::new(manifests),
+        agents.settings().clone(),
+    ));
+    let (told, answer) = std::sync::mpsc::channel();
+    std::thread::spawn({
+        let agents = Arc::clone(&agents);
+        move || told.send(agents.detect().unwrap())
+    });
+    let found = answer.recv_timeout(Duration::from_secs(20)).unwrap();
+    let version = |id: &str| {
+        let agent = found.iter().find(|agent| agent.id == id).unwrap();
+        agent.version.clone()
+    };
+    assert_eq!(version("claude").as_deref(), Some("1.0.0"));
+    assert_eq!(version("slow"), None);
+    fs::write(fixture.path("runs.go"), "").unwrap();
+    wait_until("its version is told", || {
+        agents.get("slow").unwrap().version.as_deref() == Some("1")
+    });
 }

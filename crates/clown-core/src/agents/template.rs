@@ -2,6 +2,7 @@ use super::NamePattern;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 /// What templates of a manifest can use. What does not apply is empty.
 #[derive(Clone, Copy, Default)]
@@ -142,9 +143,9 @@ impl TryFrom<String> for SecretTemplate {
 /// The variables that it names. Seen here, a mistake has a line and a column; seen when a run starts,
 /// it would stop the run.
 fn variables_of(text: &str, may_use_key: bool) -> Result<BTreeSet<String>, String> {
-    let environment = environment(None);
+    check_size(text)?;
     let names = Variables::default().public().map(|(name, _)| name);
-    let template = environment
+    let template = PARSER
         .template_from_str(text)
         .map_err(|error| format!("this template does not parse: {error}"))?;
     let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
@@ -164,6 +165,34 @@ fn variables_of(text: &str, may_use_key: bool) -> Result<BTreeSet<String>, Strin
     }
     Ok(used)
 }
+
+/// The longest built-in template has a fifth of it.
+const MAX_SIGNS: usize = 1_000;
+
+/// Refuses a template with so many words and signs that reading it could overflow the stack: that
+/// goes one step down for each `~`, `.`, `not` and `elif`. Which of them stand in tags is not asked, as
+/// only the reader itself knows where those begin and end.
+pub(super) fn check_size(text: &str) -> Result<(), String> {
+    if !["{{", "{%", "{#"].iter().any(|tag| text.contains(tag)) {
+        return Ok(());
+    }
+    let mut signs = 0;
+    let mut is_in_word = false;
+    for sign in text.chars() {
+        let is_word = sign.is_alphanumeric() || sign == '_';
+        signs += usize::from(!sign.is_whitespace() && !(is_word && is_in_word));
+        is_in_word = is_word;
+    }
+    match signs > MAX_SIGNS {
+        true => Err(format!(
+            "this template has {signs} words and signs: at most {MAX_SIGNS} are possible"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// For templates that are only read: thousands of them are, where a registry has many manifests.
+static PARSER: LazyLock<Environment<'static>> = LazyLock::new(|| environment(None));
 
 /// No manifest needs a hundredth of it, and one that never ends must hold nobody up.
 const MAX_STEPS: u64 = 50_000;

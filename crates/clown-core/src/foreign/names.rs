@@ -110,7 +110,8 @@ pub fn refused_part(name: &str) -> Option<&'static str> {
         .or_else(|| reason(&WORDS, &lower))
 }
 
-/// Why this name of a member may not be set by the manifest `own`; None if it may.
+/// Why this name of a member may not be set by the manifest `own`, which is empty for a name that is
+/// not the first on the way to it; None if it may.
 pub fn refused_member(name: &str, own: &str) -> Option<&'static str> {
     refused_part(name).or_else(|| (!words::are_members(name, own)).then_some(UNKNOWN))
 }
@@ -230,7 +231,7 @@ mod tests {
         for good in [
             "model",
             "base_url",
-            "X_KEY",
+            "MOON_X_KEY",
             "API_TIMEOUT_MS",
             "OPENAI_BASE_URL",
         ] {
@@ -243,12 +244,16 @@ mod tests {
             "env_key",
             "maxRetries",
             "2",
-            "$x",
+            "$moon",
         ] {
             check(member, true, member == "maxRetries");
         }
         for variable in ["MOON_HOME", "CODEX_HOME", "MOON_X_CONFIG_DIR"] {
             check(variable, false, true);
+        }
+        // Words of its id stand at the beginning, from the first on.
+        for name in ["X_KEY", "API_MOON_KEY", "MOON_KEY_X"] {
+            check(name, false, false);
         }
         // Those by which compilers, loaders and tools run programs have no end.
         for evil in [

@@ -6,22 +6,26 @@ use clown_mask::words_of;
 /// What members of agents' files are named by: models, addresses, keys, limits and looks.
 const MEMBERS: &[&str] = &[
     "account",
+    "act",
     "api",
     "attempt",
     "attempts",
     "auth",
+    "autoupdate",
     "backend",
     "base",
     "bearer",
     "budget",
     "cache",
     "cached",
+    "check",
+    "checks",
     "client",
     "color",
     "colors",
+    "compat",
     "completion",
     "completions",
-    "compat",
     "config",
     "connect",
     "context",
@@ -88,11 +92,13 @@ const MEMBERS: &[&str] = &[
     "ms",
     "name",
     "names",
+    "no",
     "number",
     "option",
     "options",
     "organization",
     "output",
+    "plan",
     "price",
     "prices",
     "primary",
@@ -113,6 +119,7 @@ const MEMBERS: &[&str] = &[
     "responses",
     "retries",
     "retry",
+    "schema",
     "secondary",
     "seconds",
     "secret",
@@ -123,6 +130,7 @@ const MEMBERS: &[&str] = &[
     "server",
     "service",
     "session",
+    "share",
     "show",
     "size",
     "small",
@@ -176,6 +184,8 @@ const VARIABLES: &[&str] = &[
     "base",
     "bearer",
     "cache",
+    "check",
+    "checks",
     "color",
     "completion",
     "config",
@@ -210,6 +220,7 @@ const VARIABLES: &[&str] = &[
     "models",
     "ms",
     "name",
+    "no",
     "organization",
     "output",
     "project",
@@ -236,6 +247,8 @@ const VARIABLES: &[&str] = &[
     "tokens",
     "top",
     "type",
+    "update",
+    "updates",
     "uri",
     "url",
     "version",
@@ -288,25 +301,232 @@ const OWNERS: &[&str] = &[
     "zai",
 ];
 
-/// Whether a member's name has known words only, and the words of `own`.
+/// Programs that an id may not be named after: what begins with their names is theirs.
+const TOOLS: &[&str] = &[
+    "all",
+    "ansible",
+    "apt",
+    "aws",
+    "bash",
+    "brew",
+    "bun",
+    "bundle",
+    "bundler",
+    "c",
+    "cargo",
+    "cc",
+    "cgo",
+    "chrome",
+    "clang",
+    "cloudsdk",
+    "cmake",
+    "composer",
+    "conda",
+    "cpath",
+    "cpp",
+    "csh",
+    "curl",
+    "cxx",
+    "dbus",
+    "debian",
+    "deno",
+    "display",
+    "docker",
+    "dotnet",
+    "dpkg",
+    "dyld",
+    "editor",
+    "electron",
+    "emacs",
+    "env",
+    "fish",
+    "flatpak",
+    "ftp",
+    "fzf",
+    "gcc",
+    "gcloud",
+    "gconv",
+    "gcp",
+    "gdk",
+    "gem",
+    "gh",
+    "gio",
+    "git",
+    "glibc",
+    "gnupg",
+    "go",
+    "golang",
+    "google",
+    "gpg",
+    "gradle",
+    "gtk",
+    "guix",
+    "helm",
+    "hg",
+    "home",
+    "homebrew",
+    "http",
+    "https",
+    "ifs",
+    "inputrc",
+    "ipython",
+    "irb",
+    "java",
+    "javac",
+    "jdk",
+    "jest",
+    "jupyter",
+    "jvm",
+    "kotlin",
+    "ksh",
+    "kube",
+    "kubectl",
+    "kubernetes",
+    "lang",
+    "lc",
+    "ld",
+    "less",
+    "libc",
+    "library",
+    "llvm",
+    "locpath",
+    "logname",
+    "lua",
+    "mail",
+    "make",
+    "makeflags",
+    "malloc",
+    "man",
+    "maven",
+    "more",
+    "mpi",
+    "msbuild",
+    "mvn",
+    "mysql",
+    "ninja",
+    "nix",
+    "nls",
+    "no",
+    "node",
+    "npm",
+    "npx",
+    "nuget",
+    "nvim",
+    "omp",
+    "openssl",
+    "pager",
+    "path",
+    "perl",
+    "pg",
+    "pgp",
+    "php",
+    "pip",
+    "pipx",
+    "pnpm",
+    "podman",
+    "poetry",
+    "posix",
+    "postgres",
+    "prompt",
+    "proxy",
+    "ps",
+    "psql",
+    "pulumi",
+    "py",
+    "pyenv",
+    "pytest",
+    "python",
+    "qt",
+    "rails",
+    "rake",
+    "rbenv",
+    "readline",
+    "redis",
+    "rpm",
+    "ruby",
+    "rust",
+    "rustc",
+    "rustflags",
+    "rustup",
+    "scala",
+    "scp",
+    "screen",
+    "sftp",
+    "sh",
+    "shell",
+    "snap",
+    "sqlite",
+    "ssh",
+    "ssl",
+    "su",
+    "sudo",
+    "svn",
+    "swift",
+    "systemd",
+    "tcsh",
+    "temp",
+    "term",
+    "terminfo",
+    "terraform",
+    "tf",
+    "tmp",
+    "tmpdir",
+    "tmux",
+    "user",
+    "uv",
+    "vagrant",
+    "vim",
+    "visual",
+    "vite",
+    "wayland",
+    "webpack",
+    "wget",
+    "xcode",
+    "xdg",
+    "yarn",
+    "zdotdir",
+    "zsh",
+];
+
+/// Whether a member's name has known words only, behind those of `own`.
 pub(super) fn are_members(name: &str, own: &str) -> bool {
-    let own = words_of(own);
-    words_of(name)
-        .iter()
-        .all(|word| MEMBERS.contains(&word.as_str()) || is_owner(word, &own))
+    let all = words_of(name);
+    let words = behind_own(&all, own);
+    let known = |(at, word): (usize, &String)| {
+        let behind_mode = at + 1 < words.len();
+        let before = words[..at].last().map(String::as_str);
+        // `planModeApiModelId`: of the model. A mode alone can be one that asks less.
+        let is_models = word == "mode" && behind_mode && matches!(before, Some("act" | "plan"));
+        is_models || MEMBERS.contains(&word.as_str()) || is_owner(word)
+    };
+    words.iter().enumerate().all(known)
 }
 
-/// Whether a variable's name has known words only, and the words of `own`, and more than those: a
+/// Whether a variable's name has known words only, behind those of `own`, and more than those: a
 /// name that is an owner's alone can mean anything.
 pub(super) fn are_variables(name: &str, own: &str) -> bool {
-    let own = words_of(own);
     let words = words_of(name);
+    let words = behind_own(&words, own);
     let known = |word: &String| VARIABLES.contains(&word.as_str());
-    words.iter().any(known) && words.iter().all(|word| known(word) || is_owner(word, &own))
+    words.iter().any(known) && words.iter().all(|word| known(word) || is_owner(word))
 }
 
-fn is_owner(word: &String, own: &[String]) -> bool {
-    OWNERS.contains(&word.as_str()) || own.contains(word)
+/// What follows the words of `own` with which the name begins. Further behind they would be whatever
+/// a registry wants them to be, and so they would where somebody else's names begin with them.
+fn behind_own<'a>(words: &'a [String], own: &str) -> &'a [String] {
+    let own = words_of(own);
+    if own
+        .first()
+        .is_some_and(|first| TOOLS.contains(&first.as_str()))
+    {
+        return words;
+    }
+    let pairs = words.iter().zip(&own);
+    &words[pairs.take_while(|(word, own)| word == own).count()..]
+}
+
+fn is_owner(word: &str) -> bool {
+    OWNERS.contains(&word)
 }
 
 #[cfg(test)]
@@ -315,10 +535,11 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_in_lower_case() {
-        for list in [MEMBERS, VARIABLES, OWNERS] {
+        for list in [MEMBERS, VARIABLES, OWNERS, TOOLS] {
             assert!(list.iter().all(|word| word.to_lowercase() == **word));
             let twice = list.windows(2).find(|pair| pair[0] == pair[1]);
             assert_eq!(twice, None);
+            assert!(list.is_sorted());
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::{EndpointUrl, Manifest, Model};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One provider: where it serves which formats, and what key it wants.
@@ -192,12 +192,10 @@ impl Manifest for ProviderManifest {
         for check in checks.chain(&self.check) {
             check.check()?;
         }
-        for (index, endpoint) in self.endpoints.iter().enumerate() {
+        let mut ids = BTreeSet::new();
+        for endpoint in &self.endpoints {
             let id = endpoint.id.as_str();
-            if self.endpoints[..index]
-                .iter()
-                .any(|other| other.id == endpoint.id)
-            {
+            if !ids.insert(id) {
                 return Err(format!(
                     "two endpoints have the id `{id}`: give one another"
                 ));
@@ -218,15 +216,17 @@ impl Manifest for ProviderManifest {
     }
 
     fn check_foreign(&self) -> Result<(), String> {
+        super::limits::check(self)?;
         super::foreign::check(self)
     }
 }
 
 impl ProviderManifest {
     fn check_placeholders(&self) -> Result<(), String> {
-        let urls = || self.endpoints.iter().flat_map(|it| it.urls.values());
-        let named = |name: &str| urls().any(|url| url.placeholders().any(|other| other == name));
-        match self.placeholders.keys().find(|name| !named(name)) {
+        let urls = self.endpoints.iter().flat_map(|it| it.urls.values());
+        let named: BTreeSet<&str> = urls.flat_map(EndpointUrl::placeholders).collect();
+        let mut names = self.placeholders.keys();
+        match names.find(|name| !named.contains(name.as_str())) {
             Some(name) => Err(format!(
                 "no address names `{{{name}}}`, which `placeholders` explains"
             )),

@@ -3,6 +3,7 @@
 mod catalog;
 mod check;
 mod foreign;
+mod limits;
 mod manifest;
 mod model;
 mod url;
@@ -72,5 +73,7 @@ pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod limits_tests;
 #[cfg(test)]
 mod tests;

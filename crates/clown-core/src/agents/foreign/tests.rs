@@ -1,4 +1,4 @@
-use super::AgentManifest;
+use crate::agents::AgentManifest;
 use crate::providers::{Catalog, Manifest as _};
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn the_built_in_ones_could_come_from_a_registry() {
 fn what_would_run_something_else_is_refused() {
     let check = |args: &str, variable: &str, part: Option<&str>| {
         let text = format!(
-            "id = \"x\"\nname = \"X\"\nbinaries = [\"sh\"]\n[version]\nargs = {args}\npattern = '(x)'\n\
+            "id = \"x\"\nname = \"X\"\nbinaries = [\"x\"]\n[version]\nargs = {args}\npattern = '(x)'\n\
              [env]\n{variable} = \"y\"\n"
         );
         let manifest: AgentManifest = toml::from_str(&text).unwrap();
@@ -31,12 +31,26 @@ fn what_would_run_something_else_is_refused() {
     check("[\"--version\"]", "PATH", Some("PATH"));
 }
 
-/// A manifest of `id` with these tables behind its head.
+/// A manifest of `id` with these tables: behind its head, or, for a built-in agent, in its own.
 #[track_caller]
 fn check_more(id: &str, more: &str, part: Option<&str>) {
-    let text = format!(
-        "id = \"{id}\"\nname = \"X\"\nbinaries = [\"{id}\"]\n[version]\nargs = []\npattern = '(x)'\n{more}\n"
+    let head = format!(
+        "id = \"{id}\"\nname = \"X\"\nbinaries = [\"{id}\"]\n[version]\nargs = [\"--version\"]\npattern = '(x)'\n"
     );
+    let name = format!("{id}.toml");
+    let mut built_in = crate::agents::built_in().iter();
+    let built_in = built_in.find(|(known, _)| *known == name);
+    let text = built_in.map_or(head.as_str(), |(_, content)| content);
+    let mut manifest: toml::Table = text.parse().unwrap();
+    let more: toml::Table = more.parse().unwrap();
+    for (name, value) in more {
+        match (manifest.get_mut(&name), value) {
+            (Some(toml::Value::Table(there)), toml::Value::Table(more)) => there.extend(more),
+            (Some(toml::Value::Array(there)), toml::Value::Array(more)) => there.extend(more),
+            (_, value) => drop(manifest.insert(name, value)),
+        }
+    }
+    let text = toml::to_string(&manifest).unwrap();
     let manifest: AgentManifest = toml::from_str(&text).unwrap();
     let refused = manifest.check_foreign().err();
     match (part, refused) {
@@ -60,8 +74,12 @@ fn files_set_members_that_are_known_or_harmless() {
         } else {
             "jsonc"
         };
+        let key = match id {
+            "x" => "[env]\nCLOWN_API_KEY = \"{{ key }}\"\n",
+            _ => "",
+        };
         let more = format!(
-            "[env]\nCLOWN_API_KEY = \"{{{{ key }}}}\"\n[[files]]\npath = \"{path}\"\nkind = \"{kind}\"\n[files.members]\n{member}"
+            "{key}[[files]]\npath = \"{path}\"\nkind = \"{kind}\"\nwhen = \"{{{{ endpoint }}}}\"\n[files.members]\n{member}"
         );
         check_more(id, &more, part);
     };
@@ -224,7 +242,7 @@ fn servers_are_those_of_the_profile() {
         let more = format!(
             "[mcp]\nfile = \"x/x.json\"\nkind = \"json\"\nmember = \"s\"\nstdio = {{ {members} }}"
         );
-        check_more("claude", &more, part);
+        check_more("x", &more, part);
     };
     check(
         "type = \"local\", command = \"{{ command }}\", args = \"{{ args }}\", env = \"{{ env }}\"",
@@ -273,12 +291,8 @@ fn servers_are_those_of_the_profile() {
 #[test]
 fn a_built_in_agent_keeps_its_programs() {
     let check = |id: &str, binary: &str, is_good: bool| {
-        let text = format!(
-            "id = \"{id}\"\nname = \"X\"\nbinaries = [\"{binary}\"]\n[version]\nargs = []\npattern = '(x)'\n"
-        );
-        let manifest: AgentManifest = toml::from_str(&text).unwrap();
-        let refused = manifest.check_foreign();
-        assert_eq!(refused.is_ok(), is_good, "{text}: {refused:?}");
+        let part = (!is_good).then(|| format!("`{binary}`"));
+        check_more(id, &format!("binaries = [\"{binary}\"]"), part.as_deref());
     };
     check("claude", "claude", true);
     check("claude", "rm", false);
