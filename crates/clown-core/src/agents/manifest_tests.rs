@@ -287,7 +287,8 @@ fn what_would_take_all_memory_or_time_is_no_manifest() {
     check(&pattern(&"()".repeat(20_000)), "longer than 500 bytes");
     check(&pattern("(x)(?:(?:.?){100}){100}"), "no regular expression");
     let names = |number: usize| vec!["\"a\""; number].join(", ");
-    check(&MINIMAL.replace("\"mine\"", &names(9)), "at most 8");
+    let nine = MINIMAL.replace("[\"mine\"]", &format!("[{}]", names(9)));
+    check(&nine, "at most 8");
     let file = |members: &str| {
         format!(
             "{MINIMAL}[[files]]\npath = \"x.json\"\nkind = \"json\"\n[files.members]\n{members}\n"

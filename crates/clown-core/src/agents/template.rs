@@ -180,7 +180,8 @@ pub(super) fn check_size(text: &str) -> Result<(), String> {
     let mut is_in_word = false;
     for sign in text.chars() {
         let is_word = sign.is_alphanumeric() || sign == '_';
-        signs += usize::from(!sign.is_whitespace() && !(is_word && is_in_word));
+        let goes_on = is_word && is_in_word;
+        signs += usize::from(!sign.is_whitespace() && !goes_on);
         is_in_word = is_word;
     }
     match signs > MAX_SIGNS {

@@ -57,7 +57,10 @@ impl Checked<'_> {
 
     /// Of a file whose members the manifest sets.
     fn check_path(&mut self, path: &str) {
-        match path.split(['/', '.']).find_map(refused_part) {
+        // Not its ending: `.env` is one of those that may be.
+        let name = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending));
+        let name = name.unwrap_or(path);
+        match name.split(['/', '.']).find_map(refused_part) {
             Some(reason) => self.refuse(path, "be written", reason),
             None => self.check_place(path),
         }

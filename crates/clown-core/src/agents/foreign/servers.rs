@@ -48,12 +48,13 @@ impl Checked<'_> {
             return;
         }
         match value {
-            toml::Value::String(text) => {
-                if !SERVER_VALUES.contains(&text.as_str()) && !is_word(text) {
-                    let reason = "servers are a profile's own";
-                    self.refuse(at, "be anything but a placeholder or a word", reason);
-                }
+            toml::Value::String(text)
+                if !SERVER_VALUES.contains(&text.as_str()) && !is_word(text) =>
+            {
+                let reason = "servers are a profile's own";
+                self.refuse(at, "be anything but a placeholder or a word", reason);
             }
+            toml::Value::String(_) => {}
             toml::Value::Array(items) => {
                 for item in items {
                     self.check_server(at, name, item);
