@@ -330,9 +330,9 @@ fn one_that_takes_its_time_is_told_of_before_its_version() {
     let fixture = Fixture::new();
     let soon = |settings: &mut AgentSettings| settings.late_after = Duration::ZERO;
     let agents = fixture.agents(soon);
-    agents.start_watching().unwrap();
     // What is there at the start is not told of before it has told; what comes later is.
     fixture.install_claude("0.9.0");
+    agents.start_watching().unwrap();
     fixture.wait_for(&["claude 0.9.0 detected"]);
     fs::remove_file(fixture.path("bin/claude")).unwrap();
     let before = ["claude 0.9.0 detected", "claude 0.9.0 -> null"];
