@@ -31,7 +31,8 @@ pub(super) struct Found {
     pub(super) origin: u32,
     /// In [`Batch::models`].
     pub(super) model: u32,
-    pub(super) fast: bool,
+    /// None where it is not told.
+    pub(super) fast: Option<bool>,
     pub(super) counts: Counts,
     /// False if it is counted elsewhere.
     pub(super) is_counted: bool,
@@ -138,8 +139,10 @@ impl Batch {
                     (known.at, known.origin) = (found.at, found.origin);
                 }
                 if found.counts.is_larger_than(known.counts) {
-                    (known.model, known.fast) = (found.model, found.fast);
+                    (known.model, known.fast) = (found.model, found.fast.or(known.fast));
                 }
+                // A proxy knows nothing of it, and is first or last as it happens.
+                known.fast = known.fast.or(found.fast);
                 known.counts = known.counts.larger(found.counts);
             }
         }
@@ -221,7 +224,7 @@ mod tests {
             at,
             session,
             model: "m",
-            fast: false,
+            fast: None,
             counts: Counts {
                 input: 5,
                 output,

@@ -174,7 +174,7 @@ impl<'t> Ledger<'t> {
         let stored = self.stored(key, tag)?;
         let origin = &self.batch.origins[found.origin as usize];
         let Some(stored) = stored else {
-            let tier = Tier::new(found.counts, found.fast);
+            let tier = Tier::new(found.counts, found.fast == Some(true));
             let session = self.session_of(found.origin)?;
             let series = self.series_of(session, found.model, tier)?;
             let [input, output, write, hour, read] = found.counts.kinds().map(to_sql);
@@ -193,15 +193,15 @@ impl<'t> Ledger<'t> {
             && origin.scope.profile.is_some()
             && known.origin.scope.profile != origin.scope.profile;
         let moves = !of_others && origin.is_before(found.at, &known.origin, stored.at);
-        if counts == stored.counts && !moves {
+        let grows = found.counts.is_larger_than(stored.counts);
+        // A proxy knows nothing of it, and is first or last as it happens.
+        let fast = match found.fast {
+            Some(fast) if grows || found.counts == stored.counts => fast,
+            _ => known.tier.is_fast(),
+        };
+        if counts == stored.counts && !moves && fast == known.tier.is_fast() {
             return Ok(());
         }
-        let grows = found.counts.is_larger_than(stored.counts);
-        let fast = if grows {
-            found.fast
-        } else {
-            known.tier.is_fast()
-        };
         let tier = Tier::new(counts, fast);
         let at = if moves { found.at } else { stored.at };
         let session = if moves {

@@ -195,8 +195,8 @@ pub(super) struct Record<'a> {
     pub(super) at: i64,
     pub(super) session: &'a str,
     pub(super) model: &'a str,
-    /// Answered by a faster and dearer service.
-    pub(super) fast: bool,
+    /// Whether it is answered by a faster and dearer service; None where that is not told.
+    pub(super) fast: Option<bool>,
     pub(super) counts: Counts,
 }
 

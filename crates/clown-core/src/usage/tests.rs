@@ -14,6 +14,7 @@ mod folders;
 mod gateways;
 mod imports;
 mod odd_lines;
+mod proxied;
 mod reports_of_one;
 
 pub(super) struct World {

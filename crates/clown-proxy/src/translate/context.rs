@@ -8,6 +8,8 @@ pub(crate) struct Context {
     pub(crate) names: Names,
     /// The model that was asked for, told where the upstream names none.
     pub(crate) model: String,
+    /// The answer's id, told where the upstream gives none. The same for every try.
+    pub(crate) minted: String,
     /// A caller of Chat gets a last chunk with usage only when it asked for it.
     pub(crate) include_usage: bool,
 }

@@ -81,7 +81,8 @@ impl Reply {
     /// Translates an answer for a caller that asked for one body. An upstream that streamed anyway is
     /// read all the same.
     pub fn whole(&self, body: &[u8], created: u64) -> Result<Whole, Box<AnswerError>> {
-        let mut order = Order::new(Answer::default(), self.context.model.clone());
+        let model = self.context.model.clone();
+        let mut order = Order::new(Answer::default(), model, self.context.minted.clone());
         let mut reader = Reader::new(self.upstream);
         let start = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         if matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) {
@@ -117,6 +118,15 @@ fn read_events(body: &[u8], reader: &mut Reader, order: &mut Order<Answer>) {
             return;
         }
     }
+}
+
+/// An answer's id in the caller's way, for an upstream that gives none.
+fn minted_for(caller: Format) -> String {
+    mint(match caller {
+        Format::Messages => "msg_",
+        Format::Chat => "chatcmpl-",
+        Format::Responses => "resp_",
+    })
 }
 
 /// An id of our own, where a format wants one and the upstream gave none. It is not repeated in other

@@ -20,6 +20,7 @@ use shape::Shape;
 pub(crate) struct Order<W> {
     pub(crate) writer: W,
     model: String,
+    minted: String,
     started: bool,
     ended: bool,
     front: Option<Front>,
@@ -53,11 +54,13 @@ enum Waiting {
 }
 
 impl<W: Sink> Order<W> {
-    /// `model` is told where the upstream names none.
-    pub(crate) fn new(writer: W, model: String) -> Self {
+    /// `model` is told where the upstream names none, and `minted` where it gives no id: what the
+    /// caller is told is what is metered.
+    pub(crate) fn new(writer: W, model: String, minted: String) -> Self {
         Self {
             writer,
             model,
+            minted,
             started: false,
             ended: false,
             front: None,
@@ -119,7 +122,10 @@ impl<W: Sink> Order<W> {
         if !model.is_empty() {
             self.model = model.into_owned();
         }
-        self.id = id.into_owned();
+        self.id = match id.is_empty() {
+            true => std::mem::take(&mut self.minted),
+            false => id.into_owned(),
+        };
         self.writer.take(Happening::Start {
             id: Cow::Borrowed(&self.id),
             model: Cow::Borrowed(&self.model),

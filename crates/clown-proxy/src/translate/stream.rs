@@ -67,11 +67,11 @@ impl Stream {
         context: Arc<Context>,
         created: u64,
     ) -> Self {
-        let model = context.model.clone();
+        let (model, minted) = (context.model.clone(), context.minted.clone());
         Self {
             splitter: Splitter::default(),
             reader: Reader::new(upstream),
-            order: Order::new(Writer::new(caller, context, created), model),
+            order: Order::new(Writer::new(caller, context, created), model, minted),
             shape: Shape::Unknown(BytesMut::new()),
         }
     }

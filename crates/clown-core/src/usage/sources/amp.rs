@@ -79,7 +79,7 @@ fn found(key: Key, used: &Used<'_>, thread: &Thread<'_>, context: &mut Context<'
         at,
         session: &thread.id.read()?,
         model: model_or_unknown(&used.model.read()?),
-        fast: false,
+        fast: Some(false),
         counts: used.counts,
     });
     Some(())

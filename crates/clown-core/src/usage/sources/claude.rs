@@ -112,7 +112,7 @@ fn found(text: &[u8], line: &Line<'_>, context: &mut Context<'_>) -> Option<()> 
         at: at.unix_millis(),
         session: &session,
         model: &line.message.model.read()?,
-        fast: usage.fast,
+        fast: Some(usage.fast),
         counts: usage.counts,
     };
     context.found(&record);
@@ -120,7 +120,7 @@ fn found(text: &[u8], line: &Line<'_>, context: &mut Context<'_>) -> Option<()> 
         context.found(&Record {
             key: Key::of(&[b"advisor", &key.0, &index.to_le_bytes()]),
             model: &model.read()?,
-            fast: false,
+            fast: Some(false),
             counts: *counts,
             ..record
         });
@@ -191,8 +191,8 @@ impl Answer {
             return false;
         }
         let follows = !self.line.is_empty()
-            && (self.line.as_bytes() == parent.raw()
-                || (self.line == next.line && self.prompt == next.prompt));
+            && (self.line.as_bytes() == parent.raw() || self.line == next.line)
+            && (self.prompt == next.prompt || self.prompt == 0 || next.prompt == 0);
         // A tool's result may stand between two lines of one answer; the prompt of the next answer
         // is longer by it. What the prompt was may be told late.
         let grows = next.prompt > 0

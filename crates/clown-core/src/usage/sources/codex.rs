@@ -218,7 +218,7 @@ fn found(
         at,
         session: &session,
         model: model_or_unknown(&model),
-        fast: context.memory.marks.get(FAST) == Some(&1),
+        fast: Some(context.memory.marks.get(FAST) == Some(&1)),
         counts,
     });
     Some(())

@@ -39,7 +39,7 @@ fn file(content: &[u8], context: &mut Context<'_>) -> Option<()> {
         at,
         session: &session,
         model: model_or_unknown(&model),
-        fast: false,
+        fast: Some(false),
         counts: Counts {
             input: count(&tokens["inputTokens"]),
             output: count(&tokens["outputTokens"]),

@@ -71,7 +71,7 @@ fn found(message: &Message<'_>, session: &str, context: &mut Context<'_>) -> Opt
         at: moment(message.at)?,
         session,
         model: model_or_unknown(&message.model.read()?),
-        fast: false,
+        fast: Some(false),
         counts,
     });
     Some(())

@@ -89,7 +89,7 @@ fn requests(
             at: millis(created),
             session: &session,
             model: model_or_unknown(&model),
-            fast: false,
+            fast: Some(false),
             counts,
         });
     }
@@ -138,7 +138,7 @@ fn sums(
             at: millis(at),
             session: &String::from_utf8_lossy(session),
             model: model_or_unknown(text(&config["model_name"])),
-            fast: false,
+            fast: Some(false),
             counts,
         });
     }

@@ -52,7 +52,7 @@ fn answer(turn: &Value, session: &str, context: &mut Context<'_>) -> Option<()> 
             at,
             session,
             model: model_or_unknown(model),
-            fast: false,
+            fast: Some(false),
             counts: counts(used).without_caches_in_input(),
         });
     }

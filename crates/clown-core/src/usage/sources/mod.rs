@@ -126,6 +126,9 @@ impl Context<'_> {
         model: &str,
         counts: Counts,
     ) {
+        if !key.is_providers() && self.is_proxied(at) {
+            return;
+        }
         let Memory {
             session, project, ..
         } = &*self.memory;
@@ -138,7 +141,7 @@ impl Context<'_> {
             at,
             session: &session,
             model: model_or_unknown(model),
-            fast: false,
+            fast: Some(false),
             counts,
         };
         self.batch.add(&record, project);

@@ -128,7 +128,7 @@ fn found(
         at: i64::try_from(message.created).ok()?,
         session,
         model: &name(&provider, &model),
-        fast: false,
+        fast: Some(false),
         counts: message.counts,
     });
     Some(())

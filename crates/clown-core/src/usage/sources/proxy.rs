@@ -45,7 +45,7 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
         at,
         session: &line.session.read()?,
         model: model_or_unknown(&model),
-        fast: false,
+        fast: None,
         counts: line.counts,
     });
     Some(())

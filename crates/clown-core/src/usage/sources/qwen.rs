@@ -65,7 +65,7 @@ fn line(text: &[u8], context: &mut Context<'_>) -> Option<()> {
         at,
         session: &session,
         model: model_or_unknown(&event.model.read()?),
-        fast: false,
+        fast: Some(false),
         counts,
     });
     Some(())

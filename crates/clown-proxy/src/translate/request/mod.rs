@@ -166,6 +166,7 @@ pub fn request(
     let context = Context {
         names,
         model: request.model.to_string(),
+        minted: super::minted_for(caller),
         include_usage: request.include_usage,
     };
     Ok(Translated {

@@ -135,3 +135,34 @@ fn spools_go_once_they_are_counted() {
     world.usage.look().unwrap();
     assert_eq!(world.sums(), counted(4, 4));
 }
+
+#[test]
+fn agents_without_ids_of_the_provider_count_by_the_proxy_alone() {
+    let world = World::new();
+    world
+        .usage
+        .is_proxied(&"work".parse().unwrap(), true)
+        .unwrap();
+    let session = json!({"type": "session", "version": 3, "id": "s1", "timestamp": "2999-01-01T00:00:00.000Z",
+        "cwd": "/work/app"});
+    let message = json!({"type": "message", "id": "a1", "parentId": null, "timestamp": "2999-01-01T00:00:00.000Z",
+        "message": {"role": "assistant", "provider": "p", "model": "m", "timestamp": 32_472_144_000_000_i64,
+            "usage": {"input": 10, "output": 5, "cacheRead": 0, "cacheWrite": 0, "totalTokens": 15}}});
+    world.append(
+        "homes/work/pi/sessions/a/b.jsonl",
+        &format!("{session}\n{message}\n"),
+    );
+    world.usage.look().unwrap();
+    assert_eq!(world.sums().0, 0);
+    world
+        .usage
+        .is_proxied(&"work".parse().unwrap(), false)
+        .unwrap();
+    let later = message
+        .to_string()
+        .replace("2999-01-01", "2999-01-03")
+        .replace("32472144000000", "32472316800000");
+    world.append("homes/work/pi/sessions/a/b.jsonl", &format!("{later}\n"));
+    world.usage.look().unwrap();
+    assert_eq!(world.sums().0, 1);
+}
