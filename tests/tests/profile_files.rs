@@ -180,6 +180,11 @@ fn conflicts_at_an_import() {
     ok(&import(&["--as", "second", "--use-stored-keys"]));
     assert_eq!(model("second")["model"], "a");
     assert_eq!(world.clown_ok(&["run", "second"]), KEY);
+    // A variable that the file does not have would go, and may be what said where the key is sent.
+    let replaced = import(&["--on-conflict", "replace"]);
+    refused(&replaced, 4, "has another env");
+    assert_eq!(model("work")["env"]["MORE"], "1");
+    world.clown_ok(&["profiles", "set", "work", "env.MORE="]);
     ok(&import(&["--on-conflict", "replace"]));
     assert_eq!(world.clown_ok(&["run", "work"]), KEY);
     // Somebody else's of that name would take the key elsewhere: nothing is changed, or lost.

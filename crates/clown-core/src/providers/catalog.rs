@@ -179,9 +179,23 @@ impl<M: Manifest> Catalog<M> {
         for path in paths {
             match read::<M>(&path) {
                 Err(problem) => {
-                    for id in ids_meant_by(&path, &self.manifests) {
-                        self.broken.insert(id, problem.clone());
+                    match ids_meant_by(&path, &self.manifests) {
+                        Some(ids) => {
+                            let broken = ids.into_iter().map(|id| (id, problem.clone()));
+                            self.broken.extend(broken);
+                        }
+                        // It may be for any.
+                        None => self.unknown = Some(problem.clone()),
                     }
+                    self.problems.push(problem);
+                }
+                Ok(manifest) if self.is_other_in_case_only(manifest.id()) => {
+                    let id = manifest.id();
+                    let message = format!(
+                        "the id `{id}` differs from a known one in capitals only: write it as that one, or give another"
+                    );
+                    let problem = Problem::of(&path, message);
+                    self.broken.insert(id.to_lowercase(), problem.clone());
                     self.problems.push(problem);
                 }
                 Ok(manifest) => match self.own.get(manifest.id()) {
@@ -201,6 +215,11 @@ impl<M: Manifest> Catalog<M> {
                 },
             }
         }
+    }
+
+    fn is_other_in_case_only(&self, id: &str) -> bool {
+        let lower = id.to_lowercase();
+        lower != id && self.manifests.contains_key(&lower)
     }
 
     fn put(&mut self, manifest: M) {
@@ -224,7 +243,13 @@ impl Problem {
 fn manifest_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // A link that leads nowhere is a folder that is away.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && std::fs::symlink_metadata(folder).is_err() =>
+        {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error),
     };
     let mut paths = Vec::new();
@@ -252,31 +277,59 @@ fn read<M: Manifest>(path: &Path) -> Result<M, Problem> {
 }
 
 /// The ids that a file which cannot be used may be for: its name, what it has as `id` in whatever
-/// way it is written, and whatever else before its first table is one of `known`.
-fn ids_meant_by<M>(path: &Path, known: &BTreeMap<String, M>) -> BTreeSet<String> {
+/// way it is written, and whatever else before its first table is one of `known`. None where nothing
+/// of it can be read.
+fn ids_meant_by<M>(path: &Path, known: &BTreeMap<String, M>) -> Option<BTreeSet<String>> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut ids = BTreeSet::from([stem.to_lowercase(), stem.into_owned()]);
-    let content = read_text(path, MAX_BYTES).unwrap_or_default();
+    // However it is encoded: what stands there in ASCII is found.
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_BYTES as u64 {
+        return None;
+    }
+    let content = std::fs::read(path).ok()?;
+    let content = String::from_utf8_lossy(&content).replace('\0', "");
     let mut is_head = true;
+    let has_id = |line: &str| {
+        let name = line.split(['=', ':']).next().unwrap_or_default();
+        name.trim()
+            .trim_matches(['"', '\''])
+            .eq_ignore_ascii_case("id")
+    };
+    // Without any id, the name may have been meant for one.
+    let is_told_by_id = content.lines().any(has_id);
     for line in content.lines() {
         let line = line.split('#').next().unwrap_or_default().to_lowercase();
         is_head &= !line.trim_start().starts_with('[');
         let quoted = |sign: char| "\"' \t,;".contains(sign);
         let (name, value) = line.split_once(['=', ':']).unwrap_or(("", &line));
         let name = name.trim_matches(quoted);
-        if name == "id" {
+        if name == "id" || (name == "name" && !is_told_by_id) {
             ids.insert(value.trim_matches(quoted).to_owned());
         }
         // Who writes these names others.
-        let names_others = ["name", "models", "default_model", "sources"].contains(&name);
+        let names_others = NAMES_OTHERS.contains(&name);
         if is_head && !names_others {
             let is_sign = |sign: char| !sign.is_ascii_alphanumeric() && !"-_.".contains(sign);
             let words = line.split(is_sign).filter(|word| known.contains_key(*word));
             ids.extend(words.map(ToOwned::to_owned));
         }
     }
-    ids
+    Some(ids)
 }
+
+/// Members that have names of others in them.
+const NAMES_OTHERS: [&str; 9] = [
+    "name",
+    "models",
+    "default_model",
+    "sources",
+    "binaries",
+    "install",
+    "folders",
+    "clears",
+    "formats",
+];
 
 /// No manifest is as large.
 const MAX_BYTES: usize = 1 << 20;

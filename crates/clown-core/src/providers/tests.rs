@@ -316,6 +316,38 @@ fn a_file_that_cannot_be_used_is_in_the_way_of_what_it_is_for() {
         "# as openai has it\nname = \"OpenAI gateway\"",
         "",
     );
+    // Another encoding, and what cannot be read at all.
+    let bytes = |content: &[u8], anthropic: bool, openai: bool| {
+        let path = folder.path().join("gw.toml");
+        fs::write(&path, content).unwrap();
+        let catalog = load(folder.path());
+        let is_broken = |id: &str| catalog.check_whole(id).is_err();
+        assert_eq!(
+            (is_broken("anthropic"), is_broken("openai")),
+            (anthropic, openai)
+        );
+        fs::remove_file(path).unwrap();
+    };
+    bytes(b"id = \"anthropic\"\nname = \"G\xe4teway\"\n", true, false);
+    let wide: Vec<u8> = "id = \"anthropic\""
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    bytes(&wide, true, false);
+    bytes(" ".repeat((1 << 20) + 1).as_bytes(), true, true);
+    bytes(
+        gateway.replace("\"anthropic\"", "\"Anthropic\"").as_bytes(),
+        true,
+        false,
+    );
+    std::os::unix::fs::symlink("nowhere", folder.path().join("gw.toml")).unwrap();
+    assert!(load(folder.path()).check_whole("openai").is_err());
+    fs::remove_file(folder.path().join("gw.toml")).unwrap();
+    let away = folder.path().join("away");
+    std::os::unix::fs::symlink("nowhere", &away).unwrap();
+    assert!(load(&away).check_whole("openai").is_err());
+    fs::remove_file(away).unwrap();
+    check("x.toml", "binaries = [\"openai\"]\nid = \"x\"\n[", "");
     // Somebody else is not in the way.
     fs::write(folder.path().join("a.toml"), &gateway).unwrap();
     check("gw.toml", &format!("{gateway}\n["), "");

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use clown_api::{AskExport, CloneProfile, Export, ExportedKey, Profile, SetKey};
 use clown_client::Client;
+use clown_mask::{MASK, is_secret_name};
 use serde_json::{Map, Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -293,6 +294,17 @@ async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::R
             ));
             continue;
         }
+        if !args.use_stored_keys
+            && !exists
+            && let Some(name) = proxy_stores(&members)
+                .into_iter()
+                .find(|name| present_keys.iter().any(|other| other == name))
+        {
+            let text = format!(
+                "nothing was imported: the proxy of profile {alias} would use your stored key {name}. If you trust the file: --use-stored-keys"
+            );
+            return Err(Failure::new(CONFLICT, text).into());
+        }
         let stored = members
             .get("key")
             .and_then(|key| key.get("store")?.as_str());
@@ -336,43 +348,84 @@ async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::R
 }
 
 /// In what a profile of a file differs from the one that is there, as far as the key could go
-/// elsewhere by it. What an export leaves out is no difference.
+/// elsewhere by it: in anything but its models. What an export leaves out is no difference.
 fn differences(members: &Map<String, Value>, before: &Profile) -> Vec<&'static str> {
     let Ok(Value::Object(before)) = serde_json::to_value(before) else {
         return vec!["profile"];
     };
-    let is_part = |name: &str| match (members.get(name), before.get(name)) {
-        (Some(Value::Object(now)), Some(Value::Object(before))) => now
-            .iter()
-            .all(|(member, value)| before.get(member) == Some(value)),
-        // One that does less keeps the key where it was.
-        (None, Some(Value::Object(_) | Value::Array(_))) => true,
-        (Some(Value::Object(now)), None) => now.is_empty(),
-        (Some(Value::Array(now)), None) => now.is_empty(),
-        (now, before) => now == before,
+    let is_empty = |value: &Value| match value {
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    let is_same = |name: &str| {
+        let of = |all: &Map<String, Value>| all.get(name).filter(|it| !is_empty(it)).cloned();
+        of(members) == of(&before)
     };
     let names = [
         "agent_id",
         "provider_id",
         "endpoint_id",
-        "env",
         "args",
+        "working_dir",
         "hooks_config",
+        "proxy_config",
     ];
-    let mut differing: Vec<&str> = names.into_iter().filter(|name| !is_part(name)).collect();
-    let servers = members.get("mcp_servers").and_then(Value::as_object);
-    let is_other = |(name, server): (&String, &Value)| {
-        let before = before.get("mcp_servers").and_then(|all| all.get(name));
-        ["command", "args"]
-            .iter()
-            .any(|member| server.get(member) != before.and_then(|it| it.get(member)))
+    let mut differing: Vec<&str> = names.into_iter().filter(|name| !is_same(name)).collect();
+    let table = |all: &Map<String, Value>, name: &str| {
+        let table = all.get(name).and_then(Value::as_object);
+        table.cloned().unwrap_or_default()
     };
-    // One that is started has the key in its environment; one with an address has not.
-    let mut started = servers.into_iter().flatten();
-    if started.any(|it| it.1.get("command").is_some() && is_other(it)) {
+    let (now, was) = (table(members, "env"), table(&before, "env"));
+    let is_left_out =
+        |(name, _): &(&String, &Value)| now.contains_key(*name) || is_secret_name(name);
+    if !now.iter().all(|(name, value)| was.get(name) == Some(value))
+        || !was.iter().all(|it| is_left_out(&it))
+    {
+        differing.push("env");
+    }
+    let (now, was) = (table(members, "mcp_servers"), table(&before, "mcp_servers"));
+    let is_known = |(name, server): (&String, &Value)| {
+        let of = |member: &str| {
+            (
+                server.get(member),
+                was.get(name).and_then(|it| it.get(member)),
+            )
+        };
+        let holds_nothing = ["env", "headers"]
+            .iter()
+            .all(|member| server.get(member).is_none_or(is_empty));
+        let (url, url_before) = of("url");
+        let bare = url_before
+            .and_then(Value::as_str)
+            .map(|it| it.replace(MASK, ""));
+        holds_nothing
+            && ["command", "args"].iter().all(|member| {
+                let (now, before) = of(member);
+                now.filter(|it| !is_empty(it)) == before.filter(|it| !is_empty(it))
+            })
+            && url.and_then(Value::as_str) == bare.as_deref()
+    };
+    if !now.iter().all(is_known) {
         differing.push("mcp_servers");
     }
     differing
+}
+
+/// The stored keys that a profile's proxy names.
+fn proxy_stores(members: &Map<String, Value>) -> Vec<&str> {
+    let keys = members.get("proxy_config").and_then(|it| it.get("keys"));
+    let keys = keys.and_then(Value::as_object);
+    let sources = keys
+        .into_iter()
+        .flat_map(Map::values)
+        .flat_map(|value| match value {
+            Value::Array(items) => items.iter().collect::<Vec<_>>(),
+            one => vec![one],
+        });
+    sources
+        .filter_map(|source| source.get("store")?.as_str())
+        .collect()
 }
 
 /// Advice to import under another name, where that helps: `--as` names one profile, and no key.

@@ -23,6 +23,7 @@ pub(super) fn done_by(members: &Map<String, Value>) -> Vec<String> {
     if !args.is_empty() {
         lines.push(format!("pass {}", shown_words(&args, &[]).join(" ")));
     }
+    proxy(members, &mut lines);
     if let Some(folder) = text("working_dir") {
         lines.push(format!("work in {folder}"));
     }
@@ -36,6 +37,40 @@ pub(super) fn done_by(members: &Map<String, Value>) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Where its proxy has keys from, and to whom it sends what.
+fn proxy(members: &Map<String, Value>, lines: &mut Vec<String>) {
+    let config = members.get("proxy_config");
+    let member = |name: &str| config.and_then(|config| config.get(name));
+    for (provider, sources) in table(member("keys")) {
+        let sources = match sources {
+            Value::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for (source, value) in sources.iter().filter_map(Value::as_object).flatten() {
+            let value = value.as_str().unwrap_or_default();
+            lines.push(match source.as_str() {
+                "command" => format!(
+                    "start: {} (for the key of {provider})",
+                    shown_command(value)
+                ),
+                "store" => format!("use the stored key {value} (for {provider})"),
+                "env" => format!("use the key in the variable {value} (for {provider})"),
+                _ => format!("use the key in the {source} {value} (for {provider})"),
+            });
+        }
+    }
+    for (alias, target) in table(member("aliases")) {
+        let target = target.as_str().unwrap_or_default();
+        lines.push(format!("send what asks for {alias} to {target}"));
+    }
+    let routes = member("routes").and_then(Value::as_array);
+    for route in routes.into_iter().flatten() {
+        let when = route["when"].as_str().unwrap_or("always");
+        let to = texts(route.get("to")).join(", ");
+        lines.push(format!("send requests to {to} when {when}"));
+    }
 }
 
 fn servers(members: &Map<String, Value>, lines: &mut Vec<String>) {
@@ -144,6 +179,17 @@ mod tests {
                 "work in /srv",
             ]
         );
+        let members = json!({"proxy_config": {"enabled": true,
+            "keys": {"groq": [{"command": "touch x; echo k"}, {"store": "other"}]},
+            "aliases": {"a": "groq/b"}, "routes": [{"name": "r", "when": "tools", "to": ["groq/c"]}]}});
+        let done = done_by(members.as_object().unwrap());
+        let expected = [
+            "start: touch x; echo k (for the key of groq)",
+            "use the stored key other (for groq)",
+            "send what asks for a to groq/b",
+            "send requests to groq/c when tools",
+        ];
+        assert_eq!(done, expected);
         let members = json!({"key": {"file": "/home/me/.ssh/id"}});
         let done = done_by(members.as_object().unwrap());
         assert_eq!(done, ["use the key in the file /home/me/.ssh/id"]);

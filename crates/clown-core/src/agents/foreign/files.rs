@@ -22,6 +22,10 @@ impl Checked<'_> {
             .filter(|known| known.path == file.path && known.kind == file.kind)
             .collect();
         if known.is_empty() {
+            if self.known.is_some() {
+                let reason = "a built-in agent is told by its own files only, where key and address belong together";
+                return self.refuse(path, "be written", reason);
+            }
             self.check_path(path);
         }
         if let Some(when) = &file.when

@@ -64,7 +64,7 @@ fn a_program_is_asked_with_one_word_and_some_are_never_asked() {
     };
     for args in [
         "[\"--version\"]",
-        "[\"version\"]",
+        "[\"-version\"]",
         "[\"-V\"]",
         "[\"--version\", \"--no-color\"]",
         "[\"--no-update\", \"--version\"]",
@@ -73,6 +73,8 @@ fn a_program_is_asked_with_one_word_and_some_are_never_asked() {
     }
     for args in [
         "[]",
+        "[\"version\"]",
+        "[\"-v\"]",
         "[\"-v\", \"version\"]",
         "[\"--version\", \"--version\"]",
         "[\"--no-color\"]",

@@ -5,7 +5,7 @@ use crate::agents::AgentManifest;
 use crate::foreign::{Refusals, is_never_asked, is_web_address};
 
 /// What programs are asked their version with: one of these.
-const VERSION_WORDS: [&str; 5] = ["--version", "-version", "version", "-V", "-v"];
+const VERSION_WORDS: [&str; 3] = ["--version", "-version", "-V"];
 
 /// What may stand beside `--version`.
 const BESIDE: [&str; 2] = ["--no-color", "--no-update"];

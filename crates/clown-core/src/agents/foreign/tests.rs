@@ -120,7 +120,7 @@ fn files_set_members_that_are_known_or_harmless() {
         ("credsStore = \"sh\"", "not known"),
         ("model = { mode = \"auto\" }", "`model.mode`"),
     ] {
-        check("claude", settings, member, Some(part));
+        check("claude", settings, member, Some("own files only"));
         check("x", "x/x.toml", member, Some(part));
     }
     check(
@@ -190,7 +190,12 @@ fn files_set_members_that_are_known_or_harmless() {
     // As the built-in one has it, in that file only.
     let npm = "\"provider.clown.npm\" = \"@ai-sdk/{{ {'anthropic-messages': 'anthropic', 'openai-responses': 'openai', 'openai-chat': 'openai-compatible', 'gemini': 'google'}[format] }}\"";
     check("opencode", "opencode/opencode.json", npm, None);
-    check("opencode", "opencode/other.json", npm, Some("npm"));
+    check(
+        "opencode",
+        "opencode/other.json",
+        npm,
+        Some("own files only"),
+    );
     check("x", "opencode/opencode.json", npm, Some("npm"));
 }
 
