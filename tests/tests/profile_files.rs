@@ -182,7 +182,7 @@ fn conflicts_at_an_import() {
     assert_eq!(world.clown_ok(&["run", "second"]), KEY);
     // A variable that the file does not have would go, and may be what said where the key is sent.
     let replaced = import(&["--on-conflict", "replace"]);
-    refused(&replaced, 4, "has another env");
+    refused(&replaced, 4, "differs from yours in env");
     assert_eq!(model("work")["env"]["MORE"], "1");
     world.clown_ok(&["profiles", "set", "work", "env.MORE="]);
     ok(&import(&["--on-conflict", "replace"]));
@@ -195,12 +195,54 @@ fn conflicts_at_an_import() {
     );
     assert_ne!(evil, text);
     let replace = ["profiles", "import", "-", "--on-conflict", "replace"];
-    refused(&with_input(&world, &replace, &evil), 4, "has another env");
+    refused(
+        &with_input(&world, &replace, &evil),
+        4,
+        "differs from yours in env",
+    );
     assert_eq!(world.clown_ok(&["run", "work"]), KEY);
     let profile = model("work");
     assert_eq!(profile["model"], "a");
     assert_eq!(profile["env"], json!({"A": "1"}));
     assert_eq!(profile.get("small_model"), None);
+
+    // Nor by being imported twice, with another of the kept keys, or by way of a proxy.
+    let as_third = ["profiles", "import", "-", "--as", "third"];
+    let twice = [&as_third[..], &["--on-conflict", "replace"]].concat();
+    refused(&with_input(&world, &twice, &evil), 4, "env, key");
+    assert_eq!(model("third").get("key"), None);
+    let other_key = text.replace("\"work\"\n      }", "\"other\"\n      }");
+    assert_ne!(other_key, text);
+    ok(&with_input(
+        &world,
+        &["keys", "set", "other", "--provider", "anthropic"],
+        "sk-other",
+    ));
+    refused(
+        &with_input(&world, &replace, &other_key),
+        4,
+        "differs from yours in key",
+    );
+    let proxied = text.replace(
+        "\"A\": \"1\"\n      }",
+        "\"A\": \"1\"\n      },\n      \"proxy_config\": {\"enabled\": true, \"keys\": {\"anthropic\": [{\"store\": \"work\"}]}}",
+    );
+    assert_ne!(proxied, text);
+    refused(
+        &with_input(&world, &replace, &proxied),
+        4,
+        "differs from yours in proxy_config",
+    );
+    let third = with_input(
+        &world,
+        &["profiles", "import", "-", "--as", "fourth"],
+        &proxied,
+    );
+    refused(
+        &third,
+        4,
+        "the proxy of profile fourth would use your stored key work",
+    );
 
     // Where its key is not.
     let other = World::with_agent(PRINT);

@@ -146,8 +146,11 @@ fn marks_of(folder: &Path) -> Vec<Mark> {
     let mut marks: Vec<Mark> = entries
         .flatten()
         .filter_map(|entry| {
-            // Through links: what a link leads to can change while the link does not.
-            let metadata = std::fs::metadata(entry.path()).ok()?;
+            // Through links: what a link leads to can change while the link does not. One that leads
+            // nowhere is seen too: it may be a person's own.
+            let path = entry.path();
+            let metadata = std::fs::metadata(&path).or_else(|_| std::fs::symlink_metadata(&path));
+            let metadata = metadata.ok()?;
             Some((entry.file_name(), metadata.len(), metadata.modified().ok()))
         })
         .collect();
@@ -191,7 +194,11 @@ mod tests {
         assert_eq!(fixed.current().get("local").unwrap().name, "One");
         std::fs::remove_file(&file).unwrap();
         assert_eq!(name(), None);
+        // One that leads nowhere may be somebody's: it is no folder without it.
+        std::os::unix::fs::symlink(folder.path().join("away"), &file).unwrap();
+        assert!(!manifests.current().problems().is_empty());
     }
+
     /// Tells who loads, and lets the first one go on when it is told to.
     static SLOW: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
 

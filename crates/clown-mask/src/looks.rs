@@ -159,12 +159,7 @@ fn shown_after(before: &str, word: &str, how: How) -> Option<String> {
     if let Some(shown) = without_known(word) {
         return Some(shown);
     }
-    let is_shells = match how {
-        How::Started => word.contains(['$', '`', ';', '|', '&', '(', '<', '>']),
-        // Few secrets have these, and what a shell does is worth more to be seen.
-        How::Told => word.contains(['|', '`']) || word.contains("$("),
-    };
-    if is_shells {
+    if how == How::Started && word.contains(['$', '`', ';', '|', '&', '(', '<', '>']) {
         return None;
     }
     if let Ok(Value::Object(members)) = serde_json::from_str::<Value>(word) {

@@ -9,10 +9,11 @@ use crate::secrets;
 use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use clown_api::{AskExport, CloneProfile, Export, ExportedKey, Profile, SetKey};
+use clown_api::{AskExport, CloneProfile, Export, ExportedKey, SetKey};
 use clown_client::Client;
-use clown_mask::{MASK, is_secret_name};
+use clown_mask::is_secret_name;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -294,120 +295,109 @@ async fn wanted(client: &Client, export: Export, args: &ImportArgs) -> anyhow::R
             ));
             continue;
         }
-        if !args.use_stored_keys
-            && !exists
-            && let Some(name) = proxy_stores(&members)
-                .into_iter()
-                .find(|name| present_keys.iter().any(|other| other == name))
-        {
-            let text = format!(
-                "nothing was imported: the proxy of profile {alias} would use your stored key {name}. If you trust the file: --use-stored-keys"
-            );
-            return Err(Failure::new(CONFLICT, text).into());
-        }
         let stored = members
             .get("key")
-            .and_then(|key| key.get("store")?.as_str());
-        if let Some(name) = stored
-            && wanted.keys.iter().all(|key| key.name != name)
+            .and_then(|key| Some(key.get("store")?.as_str()?.to_owned()));
+        let supplied = |name: &str, keys: &[ExportedKey]| keys.iter().any(|key| key.name == name);
+        let is_here = |name: &str| present_keys.iter().any(|other| other == name);
+        // What is kept here goes where whoever wrote the file says: not without a word of the person's.
+        let kept: Vec<&str> = proxy_stores(&members)
+            .into_iter()
+            .filter(|name| !supplied(name, &wanted.keys))
+            .collect();
+        for name in kept.iter().filter(|name| !is_here(name)) {
+            note(format_args!(
+                "clown: the proxy of profile {alias} names the stored key {name}, which is not here: it uses one of that \
+                 name once you store it"
+            ));
+        }
+        let of_proxy = kept.into_iter().find(|name| is_here(name));
+        let of_agent = stored
+            .as_deref()
+            .filter(|name| !supplied(name, &wanted.keys));
+        if let Some(name) = of_agent
+            && !is_here(name)
         {
-            let is_here = present_keys.iter().any(|other| other == name);
-            if !is_here {
-                note(format_args!(
-                    "clown: profile {alias} had the stored key {name}, which is not here: give it one \
-                     with `clown profiles set {alias} --key …`"
-                ));
-                members.remove("key");
-            } else if !args.use_stored_keys {
-                // Where it is sent to is for whoever wrote the file to say.
-                let before = there.iter().find(|profile| profile.alias == alias);
-                match before.map(|before| differences(&members, before)) {
-                    Some(differing) if differing.is_empty() => {}
-                    Some(differing) => {
-                        let text = format!(
-                            "nothing was imported: profile {alias} has the stored key {name}, which the file names and does not \
-                             hold, and the file has another {}. If you trust it: --use-stored-keys; else --as another name",
-                            differing.join(", ")
-                        );
-                        return Err(Failure::new(CONFLICT, text).into());
-                    }
-                    None => {
-                        note(format_args!(
-                            "clown: profile {alias} does not get your stored key {name}, which the file names and does not \
-                             hold. If you trust the profile: `clown profiles set {alias} --key store:{name}`, \
-                             or import with --use-stored-keys"
-                        ));
-                        members.remove("key");
-                    }
-                }
+            note(format_args!(
+                "clown: profile {alias} had the stored key {name}, which is not here: give it one \
+                 with `clown profiles set {alias} --key …`"
+            ));
+            members.remove("key");
+        } else if !args.use_stored_keys
+            && exists
+            && let Some(name) = of_agent.or(of_proxy)
+        {
+            let differing = differences(&members, &as_exported(client, &alias).await?);
+            if !differing.is_empty() {
+                let text = format!(
+                    "nothing was imported: profile {alias} of the file would use your stored key {name}, which the file does \
+                     not hold, and differs from yours in {}. If you trust it: --use-stored-keys; else --as another name",
+                    differing.join(", ")
+                );
+                return Err(Failure::new(CONFLICT, text).into());
             }
+        } else if !args.use_stored_keys
+            && let Some(name) = of_proxy
+        {
+            let text = format!(
+                "nothing was imported: the proxy of profile {alias} would use your stored key {name}. If you trust the \
+                 file: --use-stored-keys"
+            );
+            return Err(Failure::new(CONFLICT, text).into());
+        } else if !args.use_stored_keys
+            && let Some(name) = of_agent
+        {
+            note(format_args!(
+                "clown: profile {alias} does not get your stored key {name}, which the file names and does not \
+                 hold. If you trust the profile: `clown profiles set {alias} --key store:{name}`, \
+                 or import with --use-stored-keys"
+            ));
+            members.remove("key");
         }
         wanted.profiles.push((members, exists));
     }
     Ok(wanted)
 }
 
-/// In what a profile of a file differs from the one that is there, as far as the key could go
-/// elsewhere by it: in anything but its models. What an export leaves out is no difference.
-fn differences(members: &Map<String, Value>, before: &Profile) -> Vec<&'static str> {
-    let Ok(Value::Object(before)) = serde_json::to_value(before) else {
-        return vec!["profile"];
+/// The profile that is here as an export of today would have it, with the places that one leaves out.
+async fn as_exported(client: &Client, alias: &str) -> anyhow::Result<Export> {
+    let request = AskExport {
+        aliases: vec![alias.to_owned()],
+        with_keys: false,
     };
-    let is_empty = |value: &Value| match value {
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
-    let is_same = |name: &str| {
-        let of = |all: &Map<String, Value>| all.get(name).filter(|it| !is_empty(it)).cloned();
-        of(members) == of(&before)
-    };
-    let names = [
-        "agent_id",
-        "provider_id",
-        "endpoint_id",
-        "args",
-        "working_dir",
-        "hooks_config",
-        "proxy_config",
-    ];
-    let mut differing: Vec<&str> = names.into_iter().filter(|name| !is_same(name)).collect();
-    let table = |all: &Map<String, Value>, name: &str| {
-        let table = all.get(name).and_then(Value::as_object);
-        table.cloned().unwrap_or_default()
-    };
-    let (now, was) = (table(members, "env"), table(&before, "env"));
-    let is_left_out =
-        |(name, _): &(&String, &Value)| now.contains_key(*name) || is_secret_name(name);
-    if !now.iter().all(|(name, value)| was.get(name) == Some(value))
-        || !was.iter().all(|it| is_left_out(&it))
-    {
-        differing.push("env");
+    Ok(client.export(&request).await?)
+}
+
+/// In what a profile of a file differs from the one that is there: a key could go elsewhere by all but
+/// its models. A secret variable that an export leaves out is no difference.
+fn differences(members: &Map<String, Value>, before: &Export) -> Vec<String> {
+    fn is_empty(value: &Value) -> bool {
+        match value {
+            Value::Object(members) => members.values().all(is_empty),
+            Value::Array(items) => items.is_empty(),
+            _ => false,
+        }
     }
-    let (now, was) = (table(members, "mcp_servers"), table(&before, "mcp_servers"));
-    let is_known = |(name, server): (&String, &Value)| {
-        let of = |member: &str| {
-            (
-                server.get(member),
-                was.get(name).and_then(|it| it.get(member)),
-            )
-        };
-        let holds_nothing = ["env", "headers"]
-            .iter()
-            .all(|member| server.get(member).is_none_or(is_empty));
-        let (url, url_before) = of("url");
-        let bare = url_before
-            .and_then(Value::as_str)
-            .map(|it| it.replace(MASK, ""));
-        holds_nothing
-            && ["command", "args"].iter().all(|member| {
-                let (now, before) = of(member);
-                now.filter(|it| !is_empty(it)) == before.filter(|it| !is_empty(it))
-            })
-            && url.and_then(Value::as_str) == bare.as_deref()
+    let empty = Map::new();
+    let was = before.profiles.first().unwrap_or(&empty);
+    let names: BTreeSet<&String> = members.keys().chain(was.keys()).collect();
+    let of =
+        |all: &Map<String, Value>, name: &str| all.get(name).filter(|it| !is_empty(it)).cloned();
+    let mut differing: Vec<String> = names
+        .into_iter()
+        .filter(|name| !["alias", "model", "small_model"].contains(&name.as_str()))
+        .filter(|name| of(members, name) != of(was, name))
+        .cloned()
+        .collect();
+    // What a server has in its environment may say where it is fetched from.
+    let servers = "mcp_servers";
+    let is_variable = |place: &String| {
+        let variable = place.split_once(": mcp_servers.");
+        let variable = variable.and_then(|(_, place)| place.split_once(".env."));
+        variable.is_some_and(|(_, name)| !is_secret_name(name))
     };
-    if !now.iter().all(is_known) {
-        differing.push("mcp_servers");
+    if before.left_out.iter().any(is_variable) && !differing.iter().any(|name| name == servers) {
+        differing.push(servers.to_owned());
     }
     differing
 }

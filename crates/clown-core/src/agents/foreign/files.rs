@@ -12,6 +12,9 @@ const READ_BY_MODELS: [&str; 8] = [
     "agent", "agents", "claude", "gemini", "memory", "qwen", "rules", "skill",
 ];
 
+/// Why what a person's profile says goes where the built-in manifest has it.
+pub(super) const ELSEWHERE: &str = "a built-in agent reads them where its own manifest says";
+
 impl Checked<'_> {
     pub(super) fn check_file(&mut self, file: &ConfigFile) {
         let path = file.path.as_str();
@@ -53,9 +56,15 @@ impl Checked<'_> {
     }
 
     pub(super) fn check_hooks(&mut self, hooks: &HooksFile) {
-        let known = self.known.and_then(|known| known.hooks.as_ref());
-        if known.is_none_or(|known| known.file != hooks.file) {
-            self.check_place(hooks.file.as_str());
+        let Some(known) = self.known else {
+            return self.check_place(hooks.file.as_str());
+        };
+        let is_same = |known: &HooksFile| {
+            let place = |it: &HooksFile| (it.file.clone(), it.kind, it.member.clone(), it.form);
+            place(known) == place(hooks)
+        };
+        if !known.hooks.as_ref().is_some_and(is_same) {
+            self.refuse(hooks.file.as_str(), "have the hooks", ELSEWHERE);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What MCP servers of a profile become.
 
 use super::Checked;
+use super::files::ELSEWHERE;
 use crate::agents::{McpFile, McpTemplate};
 
 /// What a text of a server becomes something by.
@@ -16,11 +17,14 @@ const SERVER_VALUES: [&str; 6] = [
 impl Checked<'_> {
     pub(super) fn check_mcp(&mut self, mcp: &McpFile) {
         let known = self.known.and_then(|known| known.mcp.as_ref());
-        if known.is_none_or(|known| known.file != mcp.file) {
-            self.check_place(mcp.file.as_str());
-        }
         if known == Some(mcp) {
             return;
+        }
+        let place = |it: &McpFile| (it.file.clone(), it.kind, it.member.clone());
+        if self.known.is_none() {
+            self.check_place(mcp.file.as_str());
+        } else if known.map(place) != Some(place(mcp)) {
+            self.refuse(mcp.file.as_str(), "have the MCP servers", ELSEWHERE);
         }
         for (name, server) in [("stdio", &mcp.stdio), ("http", &mcp.http)] {
             for (member, value) in server.iter().flat_map(McpTemplate::as_toml) {

@@ -31,6 +31,25 @@ fn what_would_run_something_else_is_refused() {
     check("[\"--version\"]", "PATH", Some("PATH"));
 }
 
+#[test]
+fn a_built_in_agent_has_hooks_and_servers_where_its_own_manifest_says() {
+    check_more("claude", "[hooks]\nevents = [\"New\"]", None);
+    let other = "a built-in agent reads them where its own manifest says";
+    for more in [
+        "[hooks]\nfile = \"claude/unused.json\"",
+        "[hooks]\nmember = \"unused\"",
+        "[mcp]\nfile = \"claude/unused.json\"",
+        "[mcp]\nmember = \"unused\"",
+    ] {
+        check_more("claude", more, Some(other));
+    }
+    check_more(
+        "aider",
+        "[hooks]\nfile = \"aider/x.json\"\nkind = \"json\"\nmember = \"hooks\"",
+        Some(other),
+    );
+}
+
 /// A manifest of `id` with these tables: behind its head, or, for a built-in agent, in its own.
 #[track_caller]
 fn check_more(id: &str, more: &str, part: Option<&str>) {
