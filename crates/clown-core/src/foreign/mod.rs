@@ -15,5 +15,6 @@ pub use programs::is_never_asked;
 pub use refusals::Refusals;
 pub use sizes::{refused_count, refused_length};
 pub use texts::{
-    is_below_home, is_endpoint, is_plain, is_plain_name, is_web_address, refused_template,
+    CAPITALS, has_capitals, is_below_home, is_endpoint, is_plain, is_plain_name, is_web_address,
+    refused_template,
 };

@@ -142,6 +142,13 @@ fn next_tag(text: &str) -> Option<usize> {
     pairs.position(|pair| pair[0] == b'{' && b"{%#".contains(&pair[1]))
 }
 
+/// Why an id of a registry has no capitals.
+pub const CAPITALS: &str = "ids that differ only by capitals are taken for each other";
+
+pub fn has_capitals(id: &str) -> bool {
+    id.chars().any(|letter| letter.is_ascii_uppercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

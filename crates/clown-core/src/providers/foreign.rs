@@ -4,7 +4,9 @@
 //! send those elsewhere. A provider with an id of its own gets no key unless a person gives it one.
 
 use super::{Catalog, KeyManifest, ProviderManifest};
-use crate::foreign::{is_own_key_variable, is_plain, is_plain_name, refused_variable};
+use crate::foreign::{
+    CAPITALS, has_capitals, is_own_key_variable, is_plain, is_plain_name, refused_variable,
+};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -24,6 +26,12 @@ pub(crate) fn fills_address_of_built_in(variable: &str) -> bool {
 
 pub(super) fn check(manifest: &ProviderManifest) -> Result<(), String> {
     let known = BUILT_IN.get(manifest.id.as_str()).map(AsRef::as_ref);
+    let id = manifest.id.as_str();
+    if has_capitals(id) {
+        return Err(format!(
+            "`{id}` must not be an id in a manifest of a registry: {CAPITALS}; {REMEDY}"
+        ));
+    }
     check_texts(manifest)?;
     let plain = |name: &str| {
         name.to_lowercase()
@@ -200,6 +208,11 @@ mod tests {
             check("anthropic", evil, Some("api.anthropic.com"));
             check("moon", evil, None);
         }
+        check(
+            "Moon",
+            "https://evil.example",
+            Some("`Moon` must not be an id"),
+        );
         check("self", "https://evil.example", Some("no address"));
         check("ollama", "http://127.0.0.1:11434/v2", None);
         check("ollama", "http://127.0.0.1:1/v2", Some("127.0.0.1:11434"));

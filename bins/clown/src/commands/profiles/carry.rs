@@ -1,5 +1,6 @@
 //! `clone`, `export` and `import`.
 
+use super::differences::{differences, proxy_stores};
 use super::programs;
 use crate::context::Context;
 use crate::failure::{CONFLICT, Failure, USAGE};
@@ -11,9 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use clown_api::{AskExport, CloneProfile, Export, ExportedKey, SetKey};
 use clown_client::Client;
-use clown_mask::is_secret_name;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -366,56 +365,6 @@ async fn as_exported(client: &Client, alias: &str) -> anyhow::Result<Export> {
         with_keys: false,
     };
     Ok(client.export(&request).await?)
-}
-
-/// In what a profile of a file differs from the one that is there: a key could go elsewhere by all but
-/// its models. A secret variable that an export leaves out is no difference.
-fn differences(members: &Map<String, Value>, before: &Export) -> Vec<String> {
-    fn is_empty(value: &Value) -> bool {
-        match value {
-            Value::Object(members) => members.values().all(is_empty),
-            Value::Array(items) => items.is_empty(),
-            _ => false,
-        }
-    }
-    let empty = Map::new();
-    let was = before.profiles.first().unwrap_or(&empty);
-    let names: BTreeSet<&String> = members.keys().chain(was.keys()).collect();
-    let of =
-        |all: &Map<String, Value>, name: &str| all.get(name).filter(|it| !is_empty(it)).cloned();
-    let mut differing: Vec<String> = names
-        .into_iter()
-        .filter(|name| !["alias", "model", "small_model"].contains(&name.as_str()))
-        .filter(|name| of(members, name) != of(was, name))
-        .cloned()
-        .collect();
-    // What a server has in its environment may say where it is fetched from.
-    let servers = "mcp_servers";
-    let is_variable = |place: &String| {
-        let variable = place.split_once(": mcp_servers.");
-        let variable = variable.and_then(|(_, place)| place.split_once(".env."));
-        variable.is_some_and(|(_, name)| !is_secret_name(name))
-    };
-    if before.left_out.iter().any(is_variable) && !differing.iter().any(|name| name == servers) {
-        differing.push(servers.to_owned());
-    }
-    differing
-}
-
-/// The stored keys that a profile's proxy names.
-fn proxy_stores(members: &Map<String, Value>) -> Vec<&str> {
-    let keys = members.get("proxy_config").and_then(|it| it.get("keys"));
-    let keys = keys.and_then(Value::as_object);
-    let sources = keys
-        .into_iter()
-        .flat_map(Map::values)
-        .flat_map(|value| match value {
-            Value::Array(items) => items.iter().collect::<Vec<_>>(),
-            one => vec![one],
-        });
-    sources
-        .filter_map(|source| source.get("store")?.as_str())
-        .collect()
 }
 
 /// Advice to import under another name, where that helps: `--as` names one profile, and no key.

@@ -1,5 +1,6 @@
 mod carry;
 mod create;
+mod differences;
 mod edit;
 mod env;
 mod programs;

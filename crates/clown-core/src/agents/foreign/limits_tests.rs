@@ -28,6 +28,13 @@ const HEAD: &str = "binaries = [\"x\"]";
 const ARGS: &str = "[\"--version\"]";
 
 #[test]
+fn an_id_has_no_capitals() {
+    check(refused("x", HEAD, ARGS, ""), None);
+    check(refused("X", HEAD, ARGS, ""), Some("`X`"));
+    check(refused("Claude", HEAD, ARGS, ""), Some("`Claude`"));
+}
+
+#[test]
 fn there_is_an_end_to_what_one_may_have() {
     let check = |more: &str, part: Option<&str>| check(refused("x", HEAD, ARGS, more), part);
     let variables = |number: usize| {

@@ -12,8 +12,8 @@ mod servers;
 
 use super::AgentManifest;
 use crate::foreign::{
-    Refusals, is_address, is_below_home, is_endpoint, is_place, is_plain, refused_member,
-    refused_template, refused_variable,
+    CAPITALS, Refusals, has_capitals, is_address, is_below_home, is_endpoint, is_place, is_plain,
+    refused_member, refused_template, refused_variable,
 };
 use crate::providers::{Catalog, fills_address_of_built_in};
 use std::path::Path;
@@ -52,6 +52,9 @@ pub(super) fn check(manifest: &AgentManifest) -> Result<(), String> {
         known,
         refusals,
     };
+    if has_capitals(manifest.id.as_str()) {
+        checked.refuse(manifest.id.as_str(), "be an id", CAPITALS);
+    }
     checked.check_default_model();
     checked.check_variables();
     for file in &manifest.files {
