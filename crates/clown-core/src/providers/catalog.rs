@@ -1,11 +1,12 @@
 use crate::files::read_text;
 use crate::place::line_and_column;
 use crate::registry::{Kind, Layer, LayerFile};
+use regex_lite::Regex;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A kind of manifest file.
 pub trait Manifest: DeserializeOwned {
@@ -296,9 +297,15 @@ fn ids_meant_by<M>(path: &Path, known: &BTreeMap<String, M>) -> Option<BTreeSet<
             .trim_matches(['"', '\''])
             .eq_ignore_ascii_case("id")
     };
-    // Without any id, the name may have been meant for one.
-    let is_told_by_id = content.lines().any(has_id);
-    for line in content.lines() {
+    let lines = || content.split(['\n', '\r']);
+    for line in lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let told = ANY_ID.captures_iter(line);
+        ids.extend(told.map(|told| told[1].to_lowercase()));
+    }
+    // Without one in its head, the name may have been meant for an id.
+    let mut head = lines().take_while(|line| !line.trim_start().starts_with('['));
+    let is_told_by_id = head.any(has_id);
+    for line in lines() {
         let line = line.split('#').next().unwrap_or_default().to_lowercase();
         is_head &= !line.trim_start().starts_with('[');
         let quoted = |sign: char| "\"' \t,;".contains(sign);
@@ -317,6 +324,13 @@ fn ids_meant_by<M>(path: &Path, known: &BTreeMap<String, M>) -> Option<BTreeSet<
     }
     Some(ids)
 }
+
+/// An id wherever it stands in a line: behind something else, or in another format.
+static ANY_ID: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r#"(?i)(?:^|[^a-z0-9-])id["']?\s*[=:]\s*["']?([a-z0-9._-]+)"#;
+    #[allow(clippy::expect_used, reason = "the tests use it")]
+    Regex::new(pattern).expect("a pattern of this file")
+});
 
 /// Members that have names of others in them.
 const NAMES_OTHERS: [&str; 9] = [

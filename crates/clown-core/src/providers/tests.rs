@@ -302,6 +302,11 @@ fn a_file_that_cannot_be_used_is_in_the_way_of_what_it_is_for() {
         "ID: openai",
         "idd = \"OpenAI\"",
         "[key]\nid = \"openai\"\n",
+        "name = \"GW\", id = \"openai\"",
+        "{\"label\": \"GW #1\", \"id\": \"openai\"}",
+        "# mine\rid = \"openai\"\rname = 1",
+        "name = \"OpenAI\"\n[[endpoints]]\nid = \"default\"\n[",
+        "[provider]\nprovider_id = \"openai\"\n",
     ] {
         check("gw.toml", broken, "openai");
     }
